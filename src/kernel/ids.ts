@@ -24,7 +24,7 @@ const MAX_SEQUENCE = 0xfff;
 export function createIds(clock: Clock, random: RandomBytes = systemRandomBytes): Ids {
   let lastMs = 0;
   let sequence = 0;
-  let pool = new Uint8Array(0);
+  let pool: Uint8Array = new Uint8Array(0);
   let used = 0;
   const randomHex = (): string => {
     if (used + RANDOM_BYTES_PER_ID > pool.length) {
