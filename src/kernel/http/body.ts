@@ -1,0 +1,66 @@
+import type { HonoRequest } from "hono";
+import type { z } from "zod";
+import { AppError } from "../errors.ts";
+import { type JsonValue, parseJson } from "../json.ts";
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function tooLarge(maxBytes: number): AppError {
+  return new AppError("PAYLOAD_TOO_LARGE", `the body is larger than ${maxBytes} bytes; send a smaller one`);
+}
+
+/** Reads a body of unknown length and stops at the bound, so that nobody can fill the memory. */
+async function readBounded(request: HonoRequest, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of request.raw.body ?? []) {
+    length += part.length;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+/**
+ * Reads a request's body as JSON text of at most `maxBytes` bytes.
+ * @throws AppError PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, MALFORMED_JSON (not UTF-8)
+ */
+export async function readJsonText(request: HonoRequest, maxBytes: number): Promise<string> {
+  const type = request.header("content-type");
+  if (!type || !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type)) {
+    throw new AppError("UNSUPPORTED_MEDIA_TYPE", "send the body with Content-Type: application/json");
+  }
+  const declared = Number(request.header("content-length") ?? Number.NaN);
+  if (declared > maxBytes) throw tooLarge(maxBytes);
+  const bytes = Number.isNaN(declared) ? await readBounded(request, maxBytes) : await request.arrayBuffer();
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new AppError("MALFORMED_JSON", "the body is not UTF-8", { cause });
+  }
+}
+
+/** The JSON pointer (RFC 6901) of a path inside a document. */
+export function toPointer(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+/**
+ * Checks a value against a schema.
+ * @throws AppError INVALID_PAYLOAD whose detail names the member and what it must be; `meta.pointer` points at it
+ */
+export function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
+  const pointer = toPointer([...(issue?.path ?? []), ...unknown]);
+  const what = unknown.length > 0 ? "is not a known member" : (issue?.message ?? "is not allowed");
+  throw new AppError("INVALID_PAYLOAD", `${pointer || "the body"}: ${what}`, { meta: { pointer } });
+}
+
+/** Parses JSON text and checks it against a schema. */
+export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
+  const value: JsonValue = parseJson(text);
+  return check(schema, value);
+}

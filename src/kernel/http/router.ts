@@ -1,0 +1,97 @@
+import { type Context, Hono } from "hono";
+import type { z } from "zod";
+import type { JsonValue } from "../json.ts";
+import { parseJson } from "../json.ts";
+import { check, readJsonText } from "./body.ts";
+import type { RouteContract } from "./contract.ts";
+
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
+
+/** What a handler gets: everything is parsed and checked, and the caller is known. */
+export interface Call<C extends RouteContract, Principal> {
+  readonly params: Parsed<C["params"]>;
+  readonly query: Parsed<C["query"]>;
+  readonly headers: Parsed<C["headers"]>;
+  readonly body: Parsed<C["body"]>;
+  /** The text of the body as it came, for hashing; empty without a body. */
+  readonly bodyText: string;
+  readonly principal: Principal;
+  readonly requestId: string;
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** A JSON answer. `text` is JSON that is already written, for answers that are replayed byte for byte. */
+export type Reply =
+  | { readonly status: number; readonly json: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly status: number; readonly text: string; readonly headers?: Readonly<Record<string, string>> };
+
+/** Answers 200 with a JSON value. */
+export const ok = (json: unknown): Reply => ({ status: 200, json });
+
+export type Handler<C extends RouteContract, Principal> = (
+  call: Call<C, Principal>,
+) => Promise<Reply | Response> | Reply | Response;
+
+/** Finds out who calls and whether it may; throws an AppError when it may not. */
+export type Authorize<Access, Principal> = (
+  request: Context["req"],
+  access: Access,
+) => Principal | Promise<Principal>;
+
+/** Variables that the root app sets for every request. */
+export interface HttpVariables {
+  Variables: { requestId: string; route: string };
+}
+
+export interface Router<Access, Principal> {
+  readonly app: Hono<HttpVariables>;
+  /** The contracts of all routes that were added. */
+  readonly contracts: readonly RouteContract<Access>[];
+  on<const C extends RouteContract<Access>>(contract: C, handler: Handler<C, Principal>): void;
+}
+
+/**
+ * Creates a router. A route exists only with its contract: validation and authorisation cannot be left out.
+ * `maxBodyBytes` bounds every JSON body.
+ */
+export function createRouter<Access, Principal>(
+  authorize: Authorize<Access, Principal>,
+  maxBodyBytes: number,
+): Router<Access, Principal> {
+  const app = new Hono<HttpVariables>();
+  const contracts: RouteContract<Access>[] = [];
+  const readBody = async (c: Context, schema: z.ZodType | undefined): Promise<[unknown, string]> => {
+    if (!schema) return [undefined, ""];
+    const text = await readJsonText(c.req, maxBodyBytes);
+    const value: JsonValue = parseJson(text);
+    return [check(schema, value), text];
+  };
+  return {
+    app,
+    contracts,
+    on(contract, handler) {
+      contracts.push(contract);
+      app.on(contract.method, contract.path, async (c) => {
+        c.set("route", contract.path);
+        const principal = await authorize(c.req, contract.access);
+        const [body, bodyText] = await readBody(c, contract.body);
+        // The casts join the schema that was just applied to the type that the contract derives from it.
+        const call = {
+          params: contract.params && check(contract.params, c.req.param()),
+          query: contract.query && check(contract.query, c.req.query()),
+          headers: contract.headers && check(contract.headers, c.req.header()),
+          body,
+          bodyText,
+          principal,
+          requestId: c.get("requestId"),
+          signal: c.req.raw.signal,
+        } as Parameters<typeof handler>[0];
+        const reply = await handler(call);
+        if (reply instanceof Response) return reply;
+        const text = "text" in reply ? reply.text : JSON.stringify(reply.json);
+        return c.body(text, reply.status as 200, { "content-type": "application/json", ...reply.headers });
+      });
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** Limits of what crosses the wire. Each is a number with a reason; the OpenAPI document shows them. */
+
+/** Largest JSON body of a request, in bytes: larger inputs travel as artifacts. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/** Largest WebSocket frame, in bytes: as large as a body, so that either way carries the same job. */
+export const MAX_FRAME_BYTES = 1024 * 1024;
+/** Largest text of one chunk frame, in bytes: 64 KiB keeps a frame far below its limit when escaped. */
+export const MAX_CHUNK_BYTES = 64 * 1024;
+/** Largest output of one job that is kept inline, in bytes. */
+export const MAX_OUTPUT_BYTES = 1024 * 1024;
+/** Longest model name, in characters. */
+export const MAX_MODEL_NAME = 128;
+/** Longest conversation, in messages. */
+export const MAX_MESSAGES = 1024;
+/** Most stop strings of one job, and the longest one: what common APIs allow. */
+export const MAX_STOP_STRINGS = 8;
+export const MAX_STOP_CHARACTERS = 64;
+/** Most tokens that one job may ask for. */
+export const MAX_TOKENS = 131_072;
+/** How long a job waits for its first claim, in seconds: default and longest (one day). */
+export const DEFAULT_TTL_SECONDS = 900;
+export const MAX_TTL_SECONDS = 86_400;
+/** How long one job may run over all its attempts, in seconds. */
+export const DEFAULT_RUN_SECONDS = 600;
+export const MAX_RUN_SECONDS = 86_400;
+/** How often a job is tried before it fails. */
+export const DEFAULT_ATTEMPTS = 3;
+export const MAX_ATTEMPTS = 10;
+/** Priorities: 0 is the lowest, 3 the highest. */
+export const MAX_PRIORITY = 3;
+export const DEFAULT_PRIORITY = 1;
+/** Longest Idempotency-Key, in characters. */
+export const MAX_IDEMPOTENCY_KEY = 255;
+/** Most entries of one page. */
+export const MAX_PAGE = 200;
+/** Most jobs that one miner runs at once. */
+export const MAX_SLOTS = 256;
+/** Longest display name of a miner or a key, in characters. */
+export const MAX_NAME = 64;
+/** Most entries of a miner's list of GPUs and of models. */
+export const MAX_GPUS = 64;
+export const MAX_MODELS = 1024;

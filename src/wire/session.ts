@@ -1,0 +1,212 @@
+/**
+ * The frames of a miner's session (WebSocket `/v1/miners/session`, one JSON object a frame). The same frames
+ * travel in memory when miner and coordinator share a process. protocols/README.md tells the story.
+ */
+import { z } from "zod";
+import type { RawFrame } from "../kernel/channel.ts";
+import { AppError } from "../kernel/errors.ts";
+import { parseJson } from "../kernel/json.ts";
+import { route } from "./access.ts";
+import { JobPayload, ReceiptJson } from "./jobs.ts";
+import {
+  MAX_CHUNK_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_GPUS,
+  MAX_MODELS,
+  MAX_OUTPUT_BYTES,
+  MAX_SLOTS,
+} from "./limits.ts";
+import { Address, Base64Url, DisplayName, JobId, LegacyAit, ModelName, Sha256Hex } from "./scalars.ts";
+
+/** Version of the frames; a server that does not speak it closes with PROTOCOL_VIOLATION. */
+export const SESSION_VERSION = 1;
+
+const Token = z.int().min(1);
+const ByteCount = z.int().min(0).max(MAX_OUTPUT_BYTES);
+/** What every frame about one job's lease carries. */
+const LEASE = { job_id: JobId, token: Token };
+
+export const MinerModel = z.strictObject({
+  name: ModelName,
+  digest: z.string().max(128),
+  context_tokens: z.int().min(1),
+  engine: DisplayName,
+  /** Measured; null before the first measurement. */
+  tokens_per_second: z.int().min(0).nullable(),
+});
+export type MinerModel = z.infer<typeof MinerModel>;
+
+export const MinerCapabilities = z.strictObject({
+  gpus: z.array(z.strictObject({ name: DisplayName, memory_mb: z.int().min(0) })).max(MAX_GPUS),
+  cuda: z.string().max(16).nullable(),
+  cpu: z.strictObject({ name: z.string().max(128), cores: z.int().min(1) }),
+  memory_mb: z.int().min(0),
+  models: z.array(MinerModel).max(MAX_MODELS),
+  /** Asking price, in AIT; null takes the coordinator's. */
+  price: LegacyAit.nullable(),
+});
+export type MinerCapabilities = z.infer<typeof MinerCapabilities>;
+
+/** The terms of an offer; `domain/job/terms.ts` hashes them. Strict, since both sides sign over the hash. */
+export const OfferTerms = z.strictObject({
+  v: z.literal(1),
+  ...LEASE,
+  client: z.string(),
+  coordinator_id: Address,
+  kind: z.string(),
+  model: ModelName,
+  request_sha256: Sha256Hex,
+  unit_type: z.literal("token_ops"),
+  meter: z.string(),
+  prompt_units: z.int().min(0),
+  settled_units: z.int().min(0),
+  start_byte: ByteCount,
+  prefix_sha256: Sha256Hex,
+  price_uait_per_million_units: z.int().min(0),
+  max_output_bytes: z.int().min(1).max(MAX_OUTPUT_BYTES),
+  started_at: z.int().min(0),
+  deadline_seconds: z.int().min(1),
+  progress_units: z.int().min(1),
+  progress_ms: z.int().min(1),
+  settlement: z.literal("voucher"),
+  nonce: z.string(),
+});
+
+/** A miner's signed statement of how far it got. */
+export const ProgressStatement = z.strictObject({
+  v: z.literal(1),
+  ...LEASE,
+  seq: z.int().min(1),
+  bytes: ByteCount,
+  running_sha256: Sha256Hex,
+  units: z.int().min(0),
+  terms_hash: Sha256Hex,
+});
+
+const usage = z.strictObject({ prompt_tokens: z.int().min(0), completion_tokens: z.int().min(0) });
+
+/** Frames a miner sends. */
+export const MinerFrame = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("register"),
+    v: z.literal(SESSION_VERSION),
+    public_key: Base64Url,
+    signature: Base64Url,
+    name: DisplayName,
+    region: DisplayName.nullable(),
+    payout: Address.nullable(),
+    slots: z.int().min(1).max(MAX_SLOTS),
+    capabilities: MinerCapabilities,
+    /** Leases that the miner still works on, after a lost connection. */
+    running: z.array(z.strictObject(LEASE)).max(MAX_SLOTS),
+  }),
+  z.strictObject({ type: z.literal("heartbeat"), running: z.array(z.strictObject(LEASE)).max(MAX_SLOTS) }),
+  z.strictObject({ type: z.literal("start"), ...LEASE }),
+  z.strictObject({
+    type: z.literal("reject"),
+    ...LEASE,
+    code: z.string().max(64),
+    message: z.string().max(512),
+  }),
+  z.strictObject({
+    type: z.literal("chunk"),
+    ...LEASE,
+    /** Where the text begins in the job's whole output, in bytes. */
+    offset: ByteCount,
+    text: z.string().min(1).max(MAX_CHUNK_BYTES),
+  }),
+  z.strictObject({ type: z.literal("progress"), progress: ProgressStatement, signature: Base64Url }),
+  z.strictObject({
+    type: z.literal("complete"),
+    ...LEASE,
+    finish_reason: z.enum(["stop", "length"]),
+    usage,
+    /** Built from the terms and signed by the miner. */
+    receipt: ReceiptJson,
+  }),
+  z.strictObject({
+    type: z.literal("fail"),
+    ...LEASE,
+    code: z
+      .string()
+      .max(64)
+      .regex(/^[A-Z][A-Z0-9_]*$/, "must be upper snake case"),
+    message: z.string().max(512),
+    retryable: z.boolean(),
+  }),
+  z.strictObject({ type: z.literal("drain") }),
+]);
+export type MinerFrame = z.infer<typeof MinerFrame>;
+
+const Offer = z.object({
+  type: z.literal("offer"),
+  terms: OfferTerms,
+  payload: JobPayload,
+  /** Text delivered by earlier segments: the answer goes on right after it. */
+  prefix: z.string(),
+  /** How long the lease lasts without a sign of life, in ms. */
+  lease_ms: z.int().min(1),
+  /** How long the job may still run, in ms. */
+  deadline_ms: z.int().min(1),
+});
+export type Offer = z.infer<typeof Offer>;
+
+/** Frames a coordinator sends. Unknown members are allowed: newer coordinators may say more. */
+export const CoordinatorFrame = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("challenge"),
+    v: z.literal(SESSION_VERSION),
+    nonce: Sha256Hex,
+    coordinator_id: Address,
+    coordinator_public_key: Base64Url,
+  }),
+  z.object({
+    type: z.literal("registered"),
+    miner_id: Address,
+    heartbeat_ms: z.int().min(1),
+    /** Leases of `running` that still hold, with the bytes of the job's output that are stored. */
+    resume: z.array(z.object({ ...LEASE, bytes: ByteCount })),
+    /** Leases of `running` that are lost. */
+    lost: z.array(z.object(LEASE)),
+  }),
+  Offer,
+  z.object({ type: z.literal("ack"), ...LEASE, bytes: ByteCount }),
+  z.object({ type: z.literal("completed"), ...LEASE, receipt: ReceiptJson }),
+  z.object({ type: z.literal("cancel"), ...LEASE, reason: z.string() }),
+  /** The lease is not held any more, or its frame was refused: stop working on it. */
+  z.object({ type: z.literal("fenced"), ...LEASE, code: z.string(), detail: z.string() }),
+  z.object({ type: z.literal("drained") }),
+  z.object({ type: z.literal("error"), code: z.string(), detail: z.string() }),
+]);
+export type CoordinatorFrame = z.infer<typeof CoordinatorFrame>;
+
+/** A decoder of frames: text to a checked frame, or PROTOCOL_VIOLATION with the member at fault. */
+function decoder<T>(schema: z.ZodType<T>): (raw: RawFrame) => T {
+  return (raw) => {
+    if (raw.length > MAX_FRAME_BYTES) {
+      throw new AppError("PROTOCOL_VIOLATION", `a frame is longer than ${MAX_FRAME_BYTES} characters`);
+    }
+    const parsed = schema.safeParse(parseJson(raw));
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    throw new AppError(
+      "PROTOCOL_VIOLATION",
+      `frame: /${issue?.path.join("/") ?? ""}: ${issue?.message ?? ""}`,
+    );
+  };
+}
+
+export const decodeMinerFrame = decoder(MinerFrame);
+export const decodeCoordinatorFrame = decoder(CoordinatorFrame);
+
+export const minerSession = route({
+  method: "GET",
+  path: "/v1/miners/session",
+  access: ["miner"],
+  tag: "Miners",
+  summary: "A miner's session (WebSocket)",
+  description: "The key is checked before the upgrade. Frames are described in protocols/README.md.",
+  responses: { 101: { description: "Switching to WebSocket" } },
+});
+
+export const MINER_ROUTES = [minerSession] as const;
