@@ -1,0 +1,123 @@
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CommandResult, runCommand } from "./run-command.ts";
+import { parseTestReport, type TestCounts } from "./test-report.ts";
+
+/** A step of the gate that runs longer than this hangs: the whole gate stays below five minutes. */
+const STEP_TIMEOUT_MS = 300_000;
+
+/** The executable that process tests, torture and mutants start. */
+const BINARY = "dist/aitbc";
+
+/** Kills and seed of the torture in the gate: enough to meet every window, and the same ones each time. */
+const TORTURE_ARGS = ["--kills", "50", "--seed", "1"];
+
+export interface StepResult {
+  readonly ok: boolean;
+  /** What the step printed; shown when it failed. */
+  readonly output: string;
+  /** A few words beside the step's line, such as a size. */
+  readonly note?: string;
+  readonly tests?: TestCounts;
+}
+
+export interface Step {
+  readonly name: string;
+  readonly about: string;
+  /** Files without which the step fails: a check that vanished must not look like one that passed. */
+  readonly needs: readonly string[];
+  readonly run: () => Promise<StepResult>;
+}
+
+/** The gate, in this order: cheap checks first, and the binary before the tests that start it. */
+export const STEPS: readonly Step[] = [
+  {
+    name: "format",
+    about: "format and lint (biome)",
+    needs: ["biome.json"],
+    run: command("biome", "ci", "--error-on-warnings"),
+  },
+  { name: "types", about: "types (tsc)", needs: ["tsconfig.json"], run: command("tsc") },
+  {
+    name: "dependencies",
+    about: "direction of imports (dependency-cruiser)",
+    needs: ["scripts/check-dependencies.ts", ".dependency-cruiser.mjs"],
+    run: command("node", "scripts/check-dependencies.ts"),
+  },
+  { name: "unused", about: "unused code (knip)", needs: ["knip.json"], run: command("knip") },
+  {
+    name: "generated",
+    about: "generated files are fresh",
+    needs: ["scripts/gen-vectors.ts", "scripts/gen-openapi.ts", "scripts/gen-config-example.ts"],
+    run: checkGenerated,
+  },
+  { name: "build", about: `build ${BINARY}`, needs: ["scripts/build.ts"], run: build },
+  { name: "tests", about: "tests (vitest)", needs: ["vitest.config.ts"], run: runTests },
+  {
+    name: "torture",
+    about: "kill -9 at random points",
+    needs: ["scripts/torture/kill.ts"],
+    run: command("node", "scripts/torture/kill.ts", ...TORTURE_ARGS),
+  },
+  {
+    name: "mutants",
+    about: "every checker catches its mutant",
+    needs: ["scripts/mutants/run.ts"],
+    run: command("node", "scripts/mutants/run.ts"),
+  },
+];
+
+/** Runs a step, or fails it when a file it needs is missing. */
+export async function runStep(step: Step): Promise<StepResult> {
+  const missing = step.needs.filter((file) => !existsSync(file));
+  if (missing.length > 0) return { ok: false, output: `missing: ${missing.join(", ")}\n` };
+  return step.run();
+}
+
+function command(name: string, ...args: readonly string[]): () => Promise<StepResult> {
+  return async () => toStepResult(await runCommand(name, args, STEP_TIMEOUT_MS));
+}
+
+function toStepResult(result: CommandResult): StepResult {
+  return { ok: result.code === 0, output: result.output };
+}
+
+/** Every `scripts/gen-*.ts` compares what it would write with what is there. */
+async function checkGenerated(): Promise<StepResult> {
+  const generators = globSync("scripts/gen-*.ts").sort();
+  let output = "";
+  let ok = true;
+  for (const generator of generators) {
+    const result = await runCommand("node", [generator, "--check"], STEP_TIMEOUT_MS);
+    if (result.code === 0) continue;
+    ok = false;
+    output += `${generator} --check exited with ${result.code}; run node ${generator}\n${result.output}`;
+  }
+  return { ok, output, note: `${generators.length} generators` };
+}
+
+async function build(): Promise<StepResult> {
+  // A failed build must not leave an older binary behind for the tests to pass on.
+  rmSync(BINARY, { force: true });
+  const result = await runCommand("node", ["scripts/build.ts"], STEP_TIMEOUT_MS);
+  if (result.code !== 0) return toStepResult(result);
+  if (!existsSync(BINARY)) return { ok: false, output: `${result.output}\nthe build made no ${BINARY}\n` };
+  return { ok: true, output: result.output, note: `${(statSync(BINARY).size / 1e6).toFixed(1)} MB` };
+}
+
+async function runTests(): Promise<StepResult> {
+  const directory = mkdtempSync(join(tmpdir(), "aitbc-check-"));
+  const file = join(directory, "report.json");
+  const args = ["run", "--reporter=dot", "--reporter=json", `--outputFile.json=${file}`];
+  try {
+    const result = await runCommand("vitest", args, STEP_TIMEOUT_MS);
+    if (!existsSync(file)) return { ok: false, output: `${result.output}\nvitest wrote no report\n` };
+    const tests = parseTestReport(readFileSync(file, "utf8"), process.cwd());
+    // A file that cannot even be loaded has no failed test: the exit code is what counts.
+    const ok = result.code === 0 && tests.failed === 0;
+    return { ok, output: result.output, note: `${tests.passed} passed`, tests };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
