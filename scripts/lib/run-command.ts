@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { stripVTControlCharacters } from "node:util";
 
 /** Output kept of one command: enough for every error of a bad day, bounded so that a runaway cannot fill memory. */
 const MAX_OUTPUT_CHARS = 2_000_000;
@@ -9,7 +10,7 @@ const runningGroups = new Set<number>();
 export interface CommandResult {
   /** Exit code; 1 when the command was killed or could not be started. */
   readonly code: number;
-  /** stdout and stderr in the order they came. */
+  /** stdout and stderr in the order they came, without colours. */
   readonly output: string;
 }
 
@@ -44,7 +45,7 @@ export function runCommand(
     child.on("close", (code) => {
       clearTimeout(timer);
       if (group !== undefined) runningGroups.delete(group);
-      resolve({ code: code ?? 1, output });
+      resolve({ code: code ?? 1, output: stripVTControlCharacters(output) });
     });
   });
 }

@@ -109,7 +109,7 @@ async function build(): Promise<StepResult> {
 async function runTests(): Promise<StepResult> {
   const directory = mkdtempSync(join(tmpdir(), "aitbc-check-"));
   const file = join(directory, "report.json");
-  const args = ["run", "--reporter=dot", "--reporter=json", `--outputFile.json=${file}`];
+  const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
   try {
     const result = await runCommand("vitest", args, STEP_TIMEOUT_MS);
     if (!existsSync(file)) return { ok: false, output: `${result.output}\nvitest wrote no report\n` };
