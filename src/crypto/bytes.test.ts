@@ -1,0 +1,55 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  checkLength,
+  concatBytes,
+  equalBytes,
+  fromBase64Url,
+  fromHex,
+  fromUtf8,
+  toBase64Url,
+  toHex,
+  utf8,
+  utf8Length,
+} from "./bytes.ts";
+
+const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
+
+describe("bytes", () => {
+  it("survive hex and base64url", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        expect(fromHex("x", toHex(bytes))).toEqual(bytes);
+        expect(fromBase64Url("x", toBase64Url(bytes))).toEqual(bytes);
+      }),
+    );
+  });
+
+  it.each(["0", "0g", "AB", "00 ", "0x00"])("refuse %j as hex", (hex) => {
+    expect(() => fromHex("x", hex)).toThrow(refused);
+  });
+
+  it.each(["A", "AA==", "AB", "A+A", "A/A", "AA A", "AA\n", "é"])("refuse %j as base64url", (text) => {
+    expect(() => fromBase64Url("x", text)).toThrow(refused);
+  });
+
+  it("name the argument of a wrong length", () => {
+    expect(() => fromHex("public_key", "00", 32)).toThrow("public_key: must have 32 bytes, has 1");
+    expect(() => fromBase64Url("sig", "AA", 64)).toThrow("sig: must have 64 bytes, has 1");
+    // A caller without types passes anything.
+    expect(() => checkLength("key", "x".repeat(32) as unknown as Uint8Array, 32)).toThrow(
+      "key: must be bytes",
+    );
+  });
+
+  it("are counted and read as UTF-8", () => {
+    expect(utf8Length("aé€😀")).toBe(10);
+    expect(fromUtf8("x", utf8("\ufeffaé€😀"))).toBe("\ufeffaé€😀");
+    expect(() => fromUtf8("x", Uint8Array.of(0xff))).toThrow(refused);
+  });
+
+  it("are joined and compared", () => {
+    expect(equalBytes(concatBytes(Uint8Array.of(1), Uint8Array.of(2, 3)), Uint8Array.of(1, 2, 3))).toBe(true);
+    expect(equalBytes(Uint8Array.of(1), Uint8Array.of(1, 2))).toBe(false);
+  });
+});

@@ -1,0 +1,46 @@
+/** SHA-256 (FIPS 180-4). Texts are hashed as UTF-8. */
+import { createHash, type Hash, hash } from "node:crypto";
+
+/** Length of a SHA-256 digest in bytes. */
+export const HASH_BYTES = 32;
+
+export function sha256(data: Uint8Array | string): Uint8Array {
+  return hash("sha256", data, "buffer");
+}
+
+/** SHA-256 as 64 lower-case hex characters. */
+export function sha256Hex(data: Uint8Array | string): string {
+  return hash("sha256", data, "hex");
+}
+
+/** A hash over bytes that come in parts. Its digest so far can be read at any time. */
+export class RunningHash {
+  readonly #hash: Hash;
+  #bytes: number;
+
+  constructor(hash: Hash = createHash("sha256"), bytes = 0) {
+    this.#hash = hash;
+    this.#bytes = bytes;
+  }
+
+  /** Bytes hashed so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  update(data: Uint8Array | string): this {
+    this.#hash.update(data);
+    this.#bytes += typeof data === "string" ? Buffer.byteLength(data, "utf8") : data.length;
+    return this;
+  }
+
+  /** Digest of what was hashed so far, as lower-case hex; more can follow. */
+  hex(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
+  /** A second hash that goes on from here by itself. */
+  copy(): RunningHash {
+    return new RunningHash(this.#hash.copy(), this.#bytes);
+  }
+}
