@@ -1,0 +1,181 @@
+import { AppError } from "../errors.ts";
+import { type Body, Operation } from "./operation.ts";
+import type { Writer } from "./writer.ts";
+
+/** Bounds of one physical transaction: past either, the rest waits for the next one. */
+export interface BatchBounds {
+  readonly maxOperations: number;
+  /** Milliseconds from BEGIN to COMMIT, during which the process does nothing else. */
+  readonly maxMs: number;
+}
+
+/** Enough for one flush to serve every caller that waits, little enough to keep other work going. */
+export const BATCH_BOUNDS: BatchBounds = { maxOperations: 512, maxMs: 10 };
+/** Operations that may wait; more callers are refused at once instead of waiting for seconds. */
+const MAX_QUEUED = 16_384;
+
+/** One finished batch. */
+export interface BatchReport {
+  readonly operations: number;
+  /** Milliseconds of the COMMIT alone, which is mostly the flush. */
+  readonly commitMs: number;
+  readonly totalMs: number;
+}
+
+export interface GroupCommitOptions {
+  readonly bounds: BatchBounds;
+  /** Called once, when the storage failed. Nothing runs afterwards. */
+  readonly onFatal: (error: AppError) => void;
+  readonly onBatch: (report: BatchReport) => void;
+}
+
+/**
+ * Runs queued operations in batches: one physical transaction, a savepoint for each operation. Callers hear
+ * of success and of failure only after COMMIT returned, since a refusal may rest on a neighbour's row.
+ */
+export class GroupCommit {
+  readonly #writer: Writer;
+  readonly #options: GroupCommitOptions;
+  readonly #queue: Operation[] = [];
+  #running: Operation | undefined;
+  #scheduled = false;
+  #failure: AppError | undefined;
+  #closing: { readonly error: AppError; readonly drained: PromiseWithResolvers<void> } | undefined;
+
+  constructor(writer: Writer, options: GroupCommitOptions) {
+    this.#writer = writer;
+    this.#options = options;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Queues a body for the next batch. */
+  add(body: Body): Promise<unknown> {
+    const refusal = this.#failure ?? this.#closing?.error ?? this.#fullError();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return new Promise((resolve, reject) => {
+      this.#queue.push(new Operation(body, resolve, reject));
+      this.#schedule();
+    });
+  }
+
+  /** Refuses new operations and waits for those already queued. */
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      const error = new AppError("SHUTTING_DOWN", "the database is closing");
+      this.#closing = { error, drained: Promise.withResolvers() };
+      if (!this.#scheduled) this.#closing.drained.resolve();
+    }
+    return this.#closing.drained.promise;
+  }
+
+  /** Stops everything for good: the storage failed. Later calls do nothing. */
+  fail(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    const code = cause instanceof AppError ? cause.code : "";
+    this.#failure = new AppError("STORAGE_UNAVAILABLE", "the storage failed", { cause, meta: { code } });
+    for (const waiting of this.#queue.splice(0)) waiting.reject(this.#failure);
+    this.#options.onFatal(this.#failure);
+  }
+
+  #fullError(): AppError | undefined {
+    if (this.#queue.length < MAX_QUEUED) return undefined;
+    return new AppError("LIMIT_EXCEEDED", "too many writes are waiting", { meta: { queued: MAX_QUEUED } });
+  }
+
+  /** An immediate runs after all ready input was read, so that everything it brought joins one batch. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const batch: Operation[] = [];
+    const startedAt = performance.now();
+    if (this.#begin()) {
+      await this.#runBodies(batch, startedAt + this.#options.bounds.maxMs);
+      this.#commit(batch, startedAt);
+    }
+    this.#scheduled = false;
+    if (this.#queue.length > 0) this.#schedule();
+    else this.#closing?.drained.resolve();
+  }
+
+  #begin(): boolean {
+    if (this.#failure !== undefined) return false;
+    try {
+      this.#writer.begin();
+      return true;
+    } catch (cause) {
+      const error = new AppError("STORAGE_UNAVAILABLE", "the database cannot be written now", { cause });
+      for (const waiting of this.#queue.splice(0)) waiting.reject(error);
+      if (this.#writer.failure !== undefined) this.fail(this.#writer.failure);
+      return false;
+    }
+  }
+
+  async #runBodies(batch: Operation[], deadline: number): Promise<void> {
+    let watch = setImmediate(() => this.#interrupt());
+    const rearm = (): void => {
+      clearImmediate(watch);
+      watch = setImmediate(() => this.#interrupt());
+    };
+    while (batch.length < this.#options.bounds.maxOperations && this.#failure === undefined) {
+      const operation = this.#queue.shift();
+      if (operation === undefined) break;
+      batch.push(operation);
+      if (await this.#runBody(operation)) rearm();
+      if (this.#writer.failure !== undefined || performance.now() >= deadline) break;
+    }
+    clearImmediate(watch);
+  }
+
+  /** Resolves after the body ended and its savepoint is released or rolled back; true if it was interrupted. */
+  #runBody(operation: Operation): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#running = operation;
+      this.#interrupted = false;
+      this.#writer.savepoint();
+      operation.start(this.#writer.execute, () => {
+        this.#running = undefined;
+        const { outcome } = operation;
+        if (outcome !== undefined && "error" in outcome) this.#writer.rollbackToSavepoint();
+        else this.#writer.releaseSavepoint();
+        resolve(this.#interrupted);
+      });
+    });
+  }
+  #interrupted = false;
+
+  /**
+   * A batch runs wholly in microtasks. When an immediate fires while a body is pending, that body awaits
+   * something that is not SQL, and everybody else would wait with it.
+   */
+  #interrupt(): void {
+    this.#interrupted = true;
+    this.#running?.abandon(
+      new AppError("STORAGE_MISUSE", "the body of an operation awaited something that is not SQL"),
+    );
+  }
+
+  #commit(batch: readonly Operation[], startedAt: number): void {
+    const commitAt = performance.now();
+    if (this.#failure === undefined) this.#writer.commit();
+    const failure = this.#failure ?? this.#writer.failure;
+    if (failure !== undefined) {
+      this.#writer.abandon();
+      const unknown = new AppError("OUTCOME_UNKNOWN", "the storage failed while this was written", {
+        cause: failure,
+      });
+      for (const operation of batch) operation.reject(unknown);
+      this.fail(failure);
+      return;
+    }
+    for (const operation of batch) operation.settle();
+    const now = performance.now();
+    this.#options.onBatch({ operations: batch.length, commitMs: now - commitAt, totalMs: now - startedAt });
+  }
+}

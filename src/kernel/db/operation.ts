@@ -1,0 +1,100 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { QueryResult, Transaction } from "kysely";
+import { AppError } from "../errors.ts";
+import { createOperationHandle } from "./handle.ts";
+
+/** How the body of an operation ended. */
+export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** Runs one statement on the writer. Throws what SQLite throws. */
+export type WriterExecute = (sql: string, parameters: readonly unknown[]) => QueryResult<unknown>;
+
+// Any schema: the owner of the database gave the body its type.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type Body = (tx: Transaction<any>) => Promise<unknown>;
+
+const current = new AsyncLocalStorage<Operation>();
+
+/** Throws STORAGE_MISUSE when called, directly or not, by the body of a running operation. */
+export function assertOutsideOperation(what: string): void {
+  const operation = current.getStore();
+  if (operation === undefined || operation.outcome !== undefined) return;
+  throw new AppError("STORAGE_MISUSE", `${what} inside an operation would wait for itself`);
+}
+
+/** One queued piece of work, and what became of it. */
+export class Operation {
+  readonly #body: Body;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  #outcome: Outcome | undefined;
+  #failedStatement: unknown;
+  #ended: (() => void) | undefined;
+
+  constructor(body: Body, resolve: (value: unknown) => void, reject: (error: unknown) => void) {
+    this.#body = body;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  /** How the body ended; undefined while it runs and before. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  /** Runs the body. `ended` is called once, in a microtask of its last statement or by `abandon`. */
+  start(execute: WriterExecute, ended: () => void): void {
+    this.#ended = ended;
+    const tx = createOperationHandle((query) => this.#execute(execute, query.sql, query.parameters));
+    let running: Promise<unknown>;
+    try {
+      running = current.run(this, this.#body, tx);
+    } catch (error) {
+      this.#end({ error });
+      return;
+    }
+    running.then(
+      (value) => this.#end({ value }),
+      (error: unknown) => this.#end({ error }),
+    );
+  }
+
+  /** Ends an operation whose body did not: whatever it still does fails. */
+  abandon(error: AppError): void {
+    this.#end({ error });
+  }
+
+  /** Hands the outcome to the caller. */
+  settle(): void {
+    const outcome = this.#outcome;
+    if (outcome === undefined) return;
+    if ("error" in outcome) this.reject(outcome.error);
+    else this.resolve(outcome.value);
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return;
+    // A body that caught the error of a statement and went on would commit on SQLite and fail on PostgreSQL.
+    const failed = this.#failedStatement;
+    this.#outcome = failed !== undefined && !("error" in outcome) ? { error: failed } : outcome;
+    this.#ended?.();
+  }
+
+  #execute(execute: WriterExecute, sql: string, parameters: readonly unknown[]): QueryResult<unknown> {
+    if (this.#outcome !== undefined) {
+      throw new AppError("STORAGE_MISUSE", "the operation of this handle has ended", { meta: { sql } });
+    }
+    if (this.#failedStatement !== undefined) {
+      throw new AppError("STORAGE_MISUSE", "an earlier statement of this operation failed", {
+        meta: { sql },
+        cause: this.#failedStatement,
+      });
+    }
+    try {
+      return execute(sql, parameters);
+    } catch (error) {
+      this.#failedStatement = error;
+      throw error;
+    }
+  }
+}

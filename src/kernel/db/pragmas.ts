@@ -1,0 +1,76 @@
+import { AppError } from "../errors.ts";
+import { assertVersion, openRaw, pragma, type RawDatabase, type RawOptions } from "./sqlite.ts";
+
+/** `PRAGMA synchronous` of a connection that flushes the WAL on every commit. */
+const SYNCHRONOUS_FULL = 2;
+/** Page cache of each connection, filled as needed: the hot pages of a million queued jobs fit. */
+const CACHE_KIB = 32 * 1024;
+/** A checkpoint starts with the commit that takes the WAL past this many pages (of 4 KiB). */
+const CHECKPOINT_PAGES = 2_000;
+/** What a WAL file that a long reader let grow is cut back to at the next checkpoint. */
+const WAL_KEEP_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Opens the one writing connection: WAL, a flush on every commit, foreign keys.
+ * Errors: STORAGE_UNSAFE when SQLite does not do what it was told, STORAGE_UNAVAILABLE.
+ */
+export function openWriter(path: string, nativeBinding?: object): RawDatabase {
+  const raw = openConfigured(path, { readonly: false, nativeBinding }, (writer) => {
+    writer.pragma("journal_mode = WAL");
+    writer.pragma("synchronous = FULL");
+    writer.pragma("foreign_keys = ON");
+    writer.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    writer.pragma(`journal_size_limit = ${WAL_KEEP_BYTES}`);
+  });
+  try {
+    assertDurable(raw);
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
+  return raw;
+}
+
+/** Opens a connection that cannot write. The writer must be open, or have been closed cleanly. */
+export function openReader(path: string, nativeBinding?: object): RawDatabase {
+  return openConfigured(path, { readonly: true, nativeBinding }, (reader) => {
+    reader.pragma("query_only = ON");
+  });
+}
+
+/**
+ * Throws STORAGE_UNSAFE unless the connection flushes each commit and checks foreign keys. It reads first:
+ * until the first read SQLite reports a `synchronous` that it then lowers when the database is in WAL mode.
+ */
+export function assertDurable(raw: RawDatabase): void {
+  raw.prepare("select count(*) from sqlite_schema").get();
+  const expected = { journal_mode: "wal", synchronous: SYNCHRONOUS_FULL, foreign_keys: 1 };
+  for (const [name, value] of Object.entries(expected)) {
+    const actual = pragma(raw, name);
+    if (actual !== value) {
+      throw new AppError("STORAGE_UNSAFE", `PRAGMA ${name} reads ${String(actual)}, not ${value}`, {
+        meta: { pragma: name, actual: String(actual) },
+      });
+    }
+  }
+}
+
+function openConfigured(
+  path: string,
+  options: RawOptions,
+  configure: (raw: RawDatabase) => void,
+): RawDatabase {
+  const raw = openRaw(path, options);
+  try {
+    assertVersion(raw);
+    raw.pragma(`cache_size = ${-CACHE_KIB}`);
+    // Through a memory map an I/O error ends the process as a signal; through reads it is an error code.
+    raw.pragma("mmap_size = 0");
+    raw.pragma("temp_store = MEMORY");
+    configure(raw);
+    return raw;
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
+}
