@@ -1,0 +1,16 @@
+import { join } from "node:path";
+import type { Config } from "./schema.ts";
+
+/** Where a daemon keeps its files inside its data directory. */
+export function dataPaths(dataDir: string) {
+  return {
+    keyFile: (kind: "admin" | "client" | "miner"): string => join(dataDir, "keys", `${kind}.key`),
+    coordinatorIdentity: join(dataDir, "coordinator", "identity.key"),
+    minerIdentity: join(dataDir, "miner", "identity.key"),
+  } as const;
+}
+
+/** The SQLite database that `database.url` names. */
+export function databaseFile(config: Pick<Config, "data_dir" | "database">): string {
+  return config.database.url.slice("sqlite:".length) || join(config.data_dir, "aitbc.db");
+}
