@@ -1,9 +1,14 @@
+import { upgradeWebSocket } from "@hono/node-server";
 import { type Context, Hono } from "hono";
+import type { WebSocket } from "ws";
 import type { z } from "zod";
+import type { Channel } from "../channel.ts";
+import { AppError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import { parseJson } from "../json.ts";
 import { check, readJsonText } from "./body.ts";
 import type { RouteContract } from "./contract.ts";
+import { channelOverSocket } from "./socket-channel.ts";
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
 
@@ -49,6 +54,8 @@ export interface Router<Access, Principal> {
   /** The contracts of all routes that were added. */
   readonly contracts: readonly RouteContract<Access>[];
   on<const C extends RouteContract<Access>>(contract: C, handler: Handler<C, Principal>): void;
+  /** Adds a WebSocket route. The caller is known before the upgrade; without it there is none. */
+  socket(contract: RouteContract<Access>, open: (principal: Principal, channel: Channel) => void): void;
 }
 
 /**
@@ -91,6 +98,23 @@ export function createRouter<Access, Principal>(
         if (reply instanceof Response) return reply;
         const text = "text" in reply ? reply.text : JSON.stringify(reply.json);
         return c.body(text, reply.status as 200, { "content-type": "application/json", ...reply.headers });
+      });
+    },
+    socket(contract, open) {
+      contracts.push(contract);
+      app.get(contract.path, async (c, next) => {
+        c.set("route", contract.path);
+        const principal = await authorize(c.req, contract.access);
+        if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+          throw new AppError("INVALID_ARGUMENT", "this route speaks WebSocket; send an upgrade request");
+        }
+        const upgrade = upgradeWebSocket(() => ({
+          onOpen(_event, socket) {
+            // The node adapter always carries the socket of `ws`.
+            open(principal, channelOverSocket(socket.raw as WebSocket));
+          },
+        }));
+        return upgrade(c, next);
       });
     },
   };

@@ -1,0 +1,119 @@
+import { RunningHash } from "../../crypto/hash.ts";
+import type { Terms } from "../../domain/job/terms.ts";
+import type { SignedProgress } from "../../domain/receipt/progress.ts";
+
+/** The connection that works on a lease. */
+export interface LeaseHolder {
+  readonly minerId: string;
+  /** Tells the miner how many bytes of the job's output are stored. */
+  acknowledge(lease: Lease): void;
+  /** Tells the miner to stop: the lease is over. */
+  revoke(lease: Lease, frame: "cancel" | "fenced", code: string, detail: string): void;
+}
+
+/**
+ * A running lease in this process: how far its text has come, and until when it holds. Deadlines are on the
+ * monotonic clock. `ended` is set before the transaction that settles the lease, so that nothing is accepted
+ * after it.
+ */
+export class Lease {
+  readonly jobId: string;
+  readonly token: number;
+  readonly minerId: string;
+  readonly terms: Terms;
+  readonly termsHash: string;
+  readonly payout: string | null;
+  /** Monotonic ms. */
+  readonly grantedAt: number;
+  readonly deadlineAt: number;
+  expiresAt: number;
+  holder: LeaseHolder | undefined;
+  ended = false;
+  /** Last sequence number in the database. */
+  lastSeq: number;
+  /** Bytes of the job's output in the database. */
+  storedBytes: number;
+  /** Bytes of the job's output that were accepted, stored or about to be. */
+  acceptedBytes: number;
+  progress: SignedProgress | undefined;
+  /** Text that waits for the next flush. */
+  #pending: string[] = [];
+  #pendingProgress = false;
+  readonly #output: RunningHash;
+  readonly #segment: RunningHash;
+
+  constructor(options: {
+    terms: Terms;
+    termsHash: string;
+    minerId: string;
+    payout: string | null;
+    grantedAt: number;
+    expiresAt: number;
+    deadlineAt: number;
+    lastSeq: number;
+    /** Text that earlier segments delivered. */
+    prefix: string;
+  }) {
+    this.terms = options.terms;
+    this.termsHash = options.termsHash;
+    this.jobId = options.terms.job_id;
+    this.token = options.terms.token;
+    this.minerId = options.minerId;
+    this.payout = options.payout;
+    this.grantedAt = options.grantedAt;
+    this.expiresAt = options.expiresAt;
+    this.deadlineAt = options.deadlineAt;
+    this.lastSeq = options.lastSeq;
+    this.storedBytes = options.terms.start_byte;
+    this.acceptedBytes = options.terms.start_byte;
+    this.#output = new RunningHash();
+    this.#output.update(options.prefix);
+    this.#segment = new RunningHash();
+  }
+
+  /** Accepts text that follows what was accepted before. */
+  accept(text: string, bytes: number): void {
+    this.#output.update(text);
+    this.#segment.update(text);
+    this.acceptedBytes += bytes;
+    this.#pending.push(text);
+  }
+
+  /** Takes over text of this segment that is stored already (after a restart). */
+  restore(text: string, bytes: number): void {
+    this.#output.update(text);
+    this.#segment.update(text);
+    this.acceptedBytes += bytes;
+    this.storedBytes = this.acceptedBytes;
+  }
+
+  recordProgress(progress: SignedProgress): void {
+    this.progress = progress;
+    this.#pendingProgress = true;
+  }
+
+  /** SHA-256 of the job's whole output up to here, as hex. */
+  outputSha256(): string {
+    return this.#output.hex();
+  }
+
+  /** SHA-256 of what this lease delivered, as hex. */
+  segmentSha256(): string {
+    return this.#segment.hex();
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.length > 0 || this.#pendingProgress;
+  }
+
+  /** Takes what waits for the database: text, and the last progress when it is new. */
+  takePending(): { text: string; startByte: number; endByte: number; progress: SignedProgress | undefined } {
+    const text = this.#pending.join("");
+    const progress = this.#pendingProgress ? this.progress : undefined;
+    this.#pending = [];
+    this.#pendingProgress = false;
+    const startByte = this.storedBytes;
+    this.storedBytes = this.acceptedBytes;
+    return { text, startByte, endByte: this.acceptedBytes, progress };
+  }
+}

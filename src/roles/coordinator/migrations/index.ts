@@ -1,0 +1,5 @@
+import type { Migration } from "../../../kernel/db/migrate.ts";
+import { up as jobs } from "./0001-jobs.ts";
+
+/** The coordinator's migrations, in order. A released one is never changed. */
+export const coordinatorMigrations: readonly Migration[] = [{ name: "coordinator-0001-jobs", up: jobs }];

@@ -1,0 +1,27 @@
+import type { Kysely } from "kysely";
+import type { Bus } from "../../kernel/bus.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import type { Ids, RandomBytes } from "../../kernel/ids.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { Metrics } from "../../kernel/metrics.ts";
+import type { BusEvents } from "../../wire/events.ts";
+import type { CoordinatorTables } from "./tables.ts";
+
+/** The store as the coordinator uses it: reads through `db`, writes in operations. */
+export interface Store {
+  readonly db: Kysely<CoordinatorTables>;
+  operation<T>(body: (tx: Kysely<CoordinatorTables>) => Promise<T>): Promise<T>;
+}
+
+/** What the coordinator needs from its surroundings. */
+export interface CoordinatorDeps {
+  readonly store: Store;
+  readonly bus: Bus<BusEvents>;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly random: RandomBytes;
+  /** Where the coordinator's identity key lies; made at the first start. */
+  readonly identityFile: string;
+}

@@ -1,0 +1,140 @@
+import type { ChunkTable, ReceiptTable, SegmentTable } from "../tables.ts";
+import { type Db, prepared } from "./handle.ts";
+
+const insertChunkRow = prepared<ChunkTable>()((db, p) =>
+  db.insertInto("coordinator_chunk").values({
+    job_id: p("job_id"),
+    seq: p("seq"),
+    token: p("token"),
+    start_byte: p("start_byte"),
+    text: p("text"),
+  }),
+);
+
+export async function insertChunk(tx: Db, chunk: ChunkTable): Promise<void> {
+  await insertChunkRow.run(tx, chunk);
+}
+
+/** Chunks after a sequence number, in order. */
+export function listChunks(db: Db, jobId: string, afterSeq: number, limit: number): Promise<ChunkTable[]> {
+  return db
+    .selectFrom("coordinator_chunk")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("seq", ">", afterSeq)
+    .orderBy("seq")
+    .limit(limit)
+    .execute();
+}
+
+/** The job's delivered text, all or only what was delivered before a lease. */
+export async function readText(db: Db, jobId: string, beforeToken?: number): Promise<string> {
+  let query = db.selectFrom("coordinator_chunk").select("text").where("job_id", "=", jobId);
+  if (beforeToken !== undefined) query = query.where("token", "<", beforeToken);
+  const rows = await query.orderBy("seq").execute();
+  return rows.map((row) => row.text).join("");
+}
+
+type NewSegment = Pick<SegmentTable, "job_id" | "token" | "miner_id" | "start_byte" | "started_at" | "terms">;
+
+const insertSegmentRow = prepared<NewSegment>()((db, p) =>
+  db.insertInto("coordinator_segment").values({
+    job_id: p("job_id"),
+    token: p("token"),
+    miner_id: p("miner_id"),
+    start_byte: p("start_byte"),
+    started_at: p("started_at"),
+    terms: p("terms"),
+  }),
+);
+
+export async function insertSegment(tx: Db, segment: NewSegment): Promise<void> {
+  await insertSegmentRow.run(tx, segment);
+}
+
+const updateSegmentProgress = prepared<{ job_id: string; token: number; progress: string }>()((db, p) =>
+  db
+    .updateTable("coordinator_segment")
+    .set({ progress: p("progress") })
+    .where("job_id", "=", p("job_id"))
+    .where("token", "=", p("token")),
+);
+
+/** Stores the miner's last signed progress. The caller has fenced the lease in the same operation. */
+export async function storeProgress(
+  tx: Db,
+  segment: { job_id: string; token: number; progress: string },
+): Promise<void> {
+  await updateSegmentProgress.run(tx, segment);
+}
+
+type SegmentEnd = Pick<SegmentTable, "job_id" | "token" | "end_byte" | "ended_at" | "outcome" | "receipt_id">;
+
+const updateSegmentEnded = prepared<SegmentEnd>()((db, p) =>
+  db
+    .updateTable("coordinator_segment")
+    .set({
+      end_byte: p("end_byte"),
+      ended_at: p("ended_at"),
+      outcome: p("outcome"),
+      receipt_id: p("receipt_id"),
+    })
+    .where("job_id", "=", p("job_id"))
+    .where("token", "=", p("token")),
+);
+
+export async function markSegmentEnded(tx: Db, end: SegmentEnd): Promise<void> {
+  await updateSegmentEnded.run(tx, end);
+}
+
+export function findSegment(db: Db, jobId: string, token: number): Promise<SegmentTable | undefined> {
+  return db
+    .selectFrom("coordinator_segment")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("token", "=", token)
+    .executeTakeFirst();
+}
+
+const insertReceiptRow = prepared<ReceiptTable>()((db, p) =>
+  db.insertInto("coordinator_receipt").values({
+    receipt_id: p("receipt_id"),
+    job_id: p("job_id"),
+    token: p("token"),
+    hash: p("hash"),
+    start_byte: p("start_byte"),
+    end_byte: p("end_byte"),
+    units: p("units"),
+    price_uait: p("price_uait"),
+    document: p("document"),
+    issued_at: p("issued_at"),
+  }),
+);
+
+export async function insertReceipt(tx: Db, receipt: ReceiptTable): Promise<void> {
+  await insertReceiptRow.run(tx, receipt);
+}
+
+/** Receipts of a job after a token, oldest first. */
+export function listReceipts(
+  db: Db,
+  jobId: string,
+  afterToken: number,
+  limit: number,
+): Promise<ReceiptTable[]> {
+  return db
+    .selectFrom("coordinator_receipt")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("token", ">", afterToken)
+    .orderBy("token")
+    .limit(limit)
+    .execute();
+}
+
+/** The receipt of one segment, or the job's last one. */
+export function findReceipt(db: Db, jobId: string, token?: number): Promise<ReceiptTable | undefined> {
+  let query = db.selectFrom("coordinator_receipt").selectAll().where("job_id", "=", jobId);
+  if (token !== undefined) query = query.where("token", "=", token);
+  return query.orderBy("token", "desc").limit(1).executeTakeFirst();
+}

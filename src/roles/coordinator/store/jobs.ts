@@ -1,0 +1,245 @@
+import type { JobTable, QueueTable } from "../tables.ts";
+import { type Db, prepared } from "./handle.ts";
+
+/** A job as it is when submitted; the rest of the row has its first value. */
+export type NewJob = Pick<
+  JobTable,
+  | "job_id"
+  | "client_id"
+  | "kind"
+  | "model"
+  | "payload"
+  | "constraints"
+  | "requirement_id"
+  | "priority"
+  | "max_attempts"
+  | "max_run_ms"
+  | "requested_at"
+  | "expires_at"
+  | "unit_price"
+>;
+
+const insertJobRow = prepared<NewJob>()((db, p) =>
+  db.insertInto("coordinator_job").values({
+    job_id: p("job_id"),
+    client_id: p("client_id"),
+    kind: p("kind"),
+    model: p("model"),
+    payload: p("payload"),
+    constraints: p("constraints"),
+    requirement_id: p("requirement_id"),
+    priority: p("priority"),
+    state: "QUEUED",
+    token: 0,
+    attempts: 0,
+    max_attempts: p("max_attempts"),
+    max_run_ms: p("max_run_ms"),
+    run_ms: 0,
+    requested_at: p("requested_at"),
+    expires_at: p("expires_at"),
+    delivered_bytes: 0,
+    last_seq: 0,
+    settled_units: 0,
+    unit_price: p("unit_price"),
+    price_uait: 0n,
+  }),
+);
+
+const insertQueueRow = prepared<QueueTable>()((db, p) =>
+  db.insertInto("coordinator_queue").values({
+    job_id: p("job_id"),
+    requirement_id: p("requirement_id"),
+    priority: p("priority"),
+    ready: p("ready"),
+    wake_at: p("wake_at"),
+  }),
+);
+
+/** Stores a job and puts it into the queue. */
+export async function insertJob(tx: Db, job: NewJob): Promise<void> {
+  await insertJobRow.run(tx, job);
+  await insertQueueRow.run(tx, {
+    job_id: job.job_id,
+    requirement_id: job.requirement_id,
+    priority: job.priority,
+    ready: 1,
+    wake_at: job.expires_at,
+  });
+}
+
+/** Puts a job back into the queue: ready at once, or from `wakeAt` (Unix ms) on. It expires no more. */
+export async function enqueueAgain(
+  tx: Db,
+  job: Pick<JobTable, "job_id" | "requirement_id" | "priority">,
+  wakeAt: number | null,
+): Promise<void> {
+  const { job_id, requirement_id, priority } = job;
+  await insertQueueRow.run(tx, {
+    job_id,
+    requirement_id,
+    priority,
+    ready: wakeAt === null ? 1 : 0,
+    wake_at: wakeAt,
+  });
+}
+
+const deleteQueueRow = prepared<{ job_id: string }>()((db, p) =>
+  db.deleteFrom("coordinator_queue").where("job_id", "=", p("job_id")),
+);
+
+/** Takes a job out of the queue; whether it was there. */
+export async function dequeue(tx: Db, jobId: string): Promise<boolean> {
+  return (await deleteQueueRow.run(tx, { job_id: jobId })) === 1;
+}
+
+const selectJob = prepared<{ job_id: string }>()((db, p) =>
+  db.selectFrom("coordinator_job").selectAll().where("job_id", "=", p("job_id")),
+);
+
+export function findJob(db: Db, jobId: string): Promise<JobTable | undefined> {
+  return selectJob.first(db, { job_id: jobId });
+}
+
+const updateClaimed = prepared<{
+  job_id: string;
+  miner_id: string;
+  instance: string;
+  model: string;
+  now: number;
+}>()((db, p) =>
+  db
+    .updateTable("coordinator_job")
+    .set((e) => ({
+      state: "RUNNING",
+      token: e("token", "+", 1),
+      attempts: e("attempts", "+", 1),
+      miner_id: p("miner_id"),
+      instance: p("instance"),
+      model: p("model"),
+      started_at: p("now"),
+    }))
+    .where("job_id", "=", p("job_id"))
+    .where("state", "=", "QUEUED")
+    .returningAll(),
+);
+
+/** Grants the next lease on a queued job. Undefined when the job is not queued any more. */
+export function markClaimed(
+  tx: Db,
+  claim: { job_id: string; miner_id: string; instance: string; model: string; now: number },
+): Promise<JobTable | undefined> {
+  return updateClaimed.first(tx, claim);
+}
+
+const updateDelivered = prepared<{
+  job_id: string;
+  token: number;
+  delivered_bytes: number;
+  last_seq: number;
+}>()((db, p) =>
+  db
+    .updateTable("coordinator_job")
+    .set({ delivered_bytes: p("delivered_bytes"), last_seq: p("last_seq") })
+    .where("job_id", "=", p("job_id"))
+    .where("token", "=", p("token"))
+    .where("state", "=", "RUNNING"),
+);
+
+/** Moves the end of the delivered text, fenced by the lease; whether the lease still holds. */
+export async function markDelivered(
+  tx: Db,
+  fence: { job_id: string; token: number },
+  delivered: { delivered_bytes: number; last_seq: number },
+): Promise<boolean> {
+  const { job_id, token } = fence;
+  return (await updateDelivered.run(tx, { job_id, token, ...delivered })) === 1;
+}
+
+/** What the end of a lease writes into the job's row. */
+export type LeaseEnd = Pick<
+  JobTable,
+  | "job_id"
+  | "token"
+  | "state"
+  | "delivered_bytes"
+  | "last_seq"
+  | "settled_units"
+  | "price_uait"
+  | "completed_at"
+  | "finish_reason"
+  | "usage"
+  | "error"
+> & { readonly ran_ms: number };
+
+const updateLeaseEnded = prepared<LeaseEnd>()((db, p) =>
+  db
+    .updateTable("coordinator_job")
+    .set((e) => ({
+      state: p("state"),
+      instance: null,
+      run_ms: e("run_ms", "+", p("ran_ms")),
+      delivered_bytes: p("delivered_bytes"),
+      last_seq: p("last_seq"),
+      settled_units: p("settled_units"),
+      price_uait: p("price_uait"),
+      completed_at: p("completed_at"),
+      finish_reason: p("finish_reason"),
+      usage: p("usage"),
+      error: p("error"),
+    }))
+    .where("job_id", "=", p("job_id"))
+    .where("token", "=", p("token"))
+    .where("state", "=", "RUNNING"),
+);
+
+/** Ends a lease, fenced by its token; whether it still held. */
+export async function markLeaseEnded(tx: Db, end: LeaseEnd): Promise<boolean> {
+  return (await updateLeaseEnded.run(tx, end)) === 1;
+}
+
+const updateQueuedEnded = prepared<Pick<JobTable, "job_id" | "state" | "completed_at" | "error">>()((db, p) =>
+  db
+    .updateTable("coordinator_job")
+    .set({ state: p("state"), completed_at: p("completed_at"), error: p("error") })
+    .where("job_id", "=", p("job_id"))
+    .where("state", "=", "QUEUED"),
+);
+
+/** Ends a job that waits; whether it was still waiting. */
+export async function endQueued(
+  tx: Db,
+  end: Pick<JobTable, "job_id" | "state" | "completed_at" | "error">,
+): Promise<boolean> {
+  if ((await updateQueuedEnded.run(tx, end)) !== 1) return false;
+  await dequeue(tx, end.job_id);
+  return true;
+}
+
+/** Jobs whose lease was granted by another process of this coordinator: after a restart, by the one before. */
+export function listOrphanedRuns(db: Db, instance: string): Promise<JobTable[]> {
+  return db
+    .selectFrom("coordinator_job")
+    .selectAll()
+    .where("instance", "is not", null)
+    .where("instance", "!=", instance)
+    .execute();
+}
+
+/** Takes over the leases of an earlier process. */
+export async function adoptRuns(tx: Db, instance: string): Promise<void> {
+  await tx
+    .updateTable("coordinator_job")
+    .set({ instance })
+    .where("instance", "is not", null)
+    .where("instance", "!=", instance)
+    .execute();
+}
+
+/** Number of jobs that wait. */
+export async function countQueued(db: Db): Promise<number> {
+  const row = await db
+    .selectFrom("coordinator_queue")
+    .select((e) => e.fn.countAll<number>().as("count"))
+    .executeTakeFirstOrThrow();
+  return row.count;
+}

@@ -1,0 +1,135 @@
+import type { JobState } from "../../domain/job/state.ts";
+
+/** A job: what was submitted, and where it stands. One row a job, for ever. Times are Unix ms. */
+export interface JobTable {
+  job_id: string;
+  client_id: string;
+  kind: string;
+  model: string | null;
+  /** The submission's payload as JSON text. */
+  payload: string;
+  constraints: string;
+  requirement_id: number;
+  priority: number;
+  state: JobState;
+  /** The fence: the last lease that was granted; 0 before the first. */
+  token: number;
+  attempts: number;
+  max_attempts: number;
+  max_run_ms: number;
+  /** Running time of the leases that have ended. */
+  run_ms: number;
+  /** The coordinator process that granted the running lease. */
+  instance: string | null;
+  miner_id: string | null;
+  requested_at: number;
+  expires_at: number;
+  started_at: number | null;
+  completed_at: number | null;
+  delivered_bytes: number;
+  last_seq: number;
+  settled_units: number;
+  unit_price: number;
+  price_uait: bigint;
+  finish_reason: string | null;
+  /** Token counts of the engine, as JSON text. */
+  usage: string | null;
+  error: string | null;
+}
+
+/** Jobs that wait. A claim deletes the row, so this table stays small and its index hot. */
+export interface QueueTable {
+  job_id: string;
+  requirement_id: number;
+  priority: number;
+  /** 1: may be claimed; 0: backs off until `wake_at`. */
+  ready: number;
+  /** ready=1: when the job expires (null: never); ready=0: when it becomes ready. Unix ms. */
+  wake_at: number | null;
+}
+
+/** What a job needs, interned: jobs with the same needs share an id, so that a claim asks the index once a class. */
+export interface RequirementTable {
+  requirement_id: number;
+  /** SHA-256 of the canonical need. */
+  digest: string;
+  kind: string;
+  model: string | null;
+  constraints: string;
+}
+
+/** Delivered text, in the order of delivery. */
+export interface ChunkTable {
+  job_id: string;
+  seq: number;
+  token: number;
+  start_byte: number;
+  text: string;
+}
+
+/** What one lease delivered. */
+export interface SegmentTable {
+  job_id: string;
+  token: number;
+  miner_id: string;
+  start_byte: number;
+  end_byte: number | null;
+  started_at: number;
+  ended_at: number | null;
+  outcome: string | null;
+  /** Terms of the offer, as canonical JSON. */
+  terms: string;
+  /** The miner's last signed progress with its signature, as JSON. */
+  progress: string | null;
+  receipt_id: string | null;
+}
+
+/** Receipts, one a segment: UNIQUE (job_id, token). */
+export interface ReceiptTable {
+  receipt_id: string;
+  job_id: string;
+  token: number;
+  hash: string;
+  start_byte: number;
+  end_byte: number;
+  units: number;
+  price_uait: bigint;
+  document: string;
+  issued_at: number;
+}
+
+/** Answers to calls with an Idempotency-Key, kept for 24 h. */
+export interface IdempotencyTable {
+  owner_id: string;
+  method: string;
+  path: string;
+  idempotency_key: string;
+  body_sha256: string;
+  status: number;
+  response: string;
+  created_at: number;
+}
+
+/** Miners that have proven their key. */
+export interface MinerTable {
+  miner_id: string;
+  public_key: string;
+  /** The API key that admitted it. */
+  key_id: string;
+  name: string;
+  region: string | null;
+  payout: string | null;
+  registered_at: number;
+  last_seen_at: number;
+}
+
+export interface CoordinatorTables {
+  coordinator_job: JobTable;
+  coordinator_queue: QueueTable;
+  coordinator_requirement: RequirementTable;
+  coordinator_chunk: ChunkTable;
+  coordinator_segment: SegmentTable;
+  coordinator_receipt: ReceiptTable;
+  coordinator_idempotency: IdempotencyTable;
+  coordinator_miner: MinerTable;
+}
