@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
-import type { AppError } from "../errors.ts";
+import { AppError } from "../errors.ts";
 import { BATCH_BOUNDS, type BatchBounds, type BatchReport, GroupCommit } from "./group-commit.ts";
 import { createHandle } from "./handle.ts";
 import { assertOutsideOperation } from "./operation.ts";
@@ -67,6 +67,7 @@ export function openDatabase<Schema>(options: DatabaseOptions): Database<Schema>
   const reads = new Statements(reader, readRule);
   const db = createHandle<Schema>((query) => {
     assertOutsideOperation("the handle for reads");
+    if (!reader.open) throw new AppError("SHUTTING_DOWN", "the database is closed");
     try {
       return reads.execute(query.sql, query.parameters);
     } catch (error) {

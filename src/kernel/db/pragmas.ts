@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { AppError } from "../errors.ts";
+import { createPrivateFile } from "./files.ts";
 import { assertVersion, openRaw, pragma, type RawDatabase, type RawOptions } from "./sqlite.ts";
 
 /** `PRAGMA synchronous` of a connection that flushes the WAL on every commit. */
@@ -15,6 +17,8 @@ const WAL_KEEP_BYTES = 64 * 1024 * 1024;
  * Errors: STORAGE_UNSAFE when SQLite does not do what it was told, STORAGE_UNAVAILABLE.
  */
 export function openWriter(path: string, nativeBinding?: object): RawDatabase {
+  // SQLite would make it readable by others. Never touched while it exists: closing a file drops its locks.
+  if (!existsSync(path)) createPrivateFile(path);
   const raw = openConfigured(path, { readonly: false, nativeBinding }, (writer) => {
     writer.pragma("journal_mode = WAL");
     writer.pragma("synchronous = FULL");
