@@ -54,17 +54,23 @@ export function openDatabase<Schema>(options: DatabaseOptions): Database<Schema>
   const writer = openWriter(options.path, options.nativeBinding);
   if (options.maxPageCount !== undefined) writer.pragma(`max_page_count = ${options.maxPageCount}`);
   const reader = openReader(options.path, options.nativeBinding);
+  const reads = new Statements(reader, readRule);
   const totals = { commits: 0, operations: 0 };
-  const commits = new GroupCommit(new Writer(writer), {
+  let schemaChanged = false;
+  const onSchemaChange = (): void => {
+    schemaChanged = true;
+  };
+  const commits = new GroupCommit(new Writer(writer, onSchemaChange), {
     bounds: options.batch ?? BATCH_BOUNDS,
     onFatal: options.onFatal,
     onBatch(report) {
       totals.commits++;
       totals.operations += report.operations;
+      if (schemaChanged) reads.clear();
+      schemaChanged = false;
       options.onBatch?.(report);
     },
   });
-  const reads = new Statements(reader, readRule);
   const db = createHandle<Schema>((query) => {
     assertOutsideOperation("the handle for reads");
     if (!reader.open) throw new AppError("SHUTTING_DOWN", "the database is closed");

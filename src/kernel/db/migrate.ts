@@ -24,9 +24,8 @@ const NAME = /^([a-z]+)-(\d{4})-[a-z0-9-]+$/;
  * one operation: a failed upgrade leaves the database as it was. The list holds every role's migrations, also
  * of roles that do not run here. Errors: SCHEMA_NEWER when the database knows a migration that the list lacks.
  */
-export async function migrate(
-  // The schema of the database does not matter here: kernel_migration is outside of every role's tables.
-  database: Pick<Database<never>, "operation">,
+export async function migrate<Schema>(
+  database: Pick<Database<Schema>, "operation">,
   migrations: readonly Migration[],
 ): Promise<readonly string[]> {
   assertList(migrations);

@@ -11,8 +11,8 @@ export interface RawOptions {
 
 /** The first version without the bug that can corrupt a database when the WAL is reset. */
 const MIN_SQLITE_VERSION = [3, 51, 3] as const;
-/** How long a statement waits for a lock of another process, such as a backup tool, before it fails. */
-const BUSY_TIMEOUT_MS = 5_000;
+/** How long a statement waits, and the process with it, for a lock that another process holds. */
+const BUSY_TIMEOUT_MS = 1_000;
 
 /** Opens a connection without touching its file. Errors: STORAGE_UNAVAILABLE. */
 export function openRaw(path: string, options: RawOptions): RawDatabase {

@@ -14,18 +14,32 @@ interface Entry {
   readonly changesSchema: boolean;
 }
 
-/** Throws when a connection must not run a statement. Called once for each compiled statement. */
-export type StatementRule = (sql: string, statement: { reader: boolean; readonly: boolean }) => void;
+/** What a connection may run. Each check throws, and is made once for each compiled statement. */
+export interface StatementRule {
+  /** Before compiling: some pragmas take effect while they are compiled. */
+  checkText(sql: string): void;
+  checkCompiled?(sql: string, statement: { readonly: boolean }): void;
+}
 
 /** Compiles, keeps and runs the statements of one connection. */
 export class Statements {
   readonly #raw: RawDatabase;
   readonly #rule: StatementRule;
+  readonly #onSchemaChange: () => void;
   readonly #cache = new GenerationCache<Entry>(MAX_STATEMENTS);
 
-  constructor(raw: RawDatabase, rule: StatementRule) {
+  /** `onSchemaChange` is called after a statement that changed a table. */
+  constructor(raw: RawDatabase, rule: StatementRule, onSchemaChange: () => void = () => {}) {
     this.#raw = raw;
     this.#rule = rule;
+    this.#onSchemaChange = onSchemaChange;
+  }
+
+  /** Forgets all compiled statements, and what the connection knows of a schema that has changed. */
+  clear(): void {
+    this.#cache.clear();
+    // Compiling alone trusts the schema that the connection last saw; a read looks at the file.
+    this.#raw.prepare("select count(*) from sqlite_schema").get();
   }
 
   /** Runs one statement to its end. Errors: STORAGE_MISUSE, and SQLite's own. */
@@ -34,7 +48,10 @@ export class Statements {
     const bound = bindValues(parameters);
     if (convert === undefined) {
       const { changes } = statement.run(...bound);
-      if (changesSchema) this.#cache.clear();
+      if (changesSchema) {
+        this.clear();
+        this.#onSchemaChange();
+      }
       return { rows: [], numAffectedRows: BigInt(changes) };
     }
     const rows = statement.all(...bound);
@@ -43,8 +60,9 @@ export class Statements {
   }
 
   #prepare(sql: string): Entry {
+    this.#rule.checkText(sql);
     const statement = this.#raw.prepare<unknown[], Record<string, unknown>>(sql);
-    this.#rule(sql, statement);
+    this.#rule.checkCompiled?.(sql, statement);
     const entry: Entry = {
       statement,
       convert: statement.reader ? converterOf(statement) : undefined,

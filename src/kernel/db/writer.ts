@@ -17,9 +17,9 @@ export class Writer {
   >;
   #failure: unknown;
 
-  constructor(raw: RawDatabase) {
+  constructor(raw: RawDatabase, onSchemaChange: () => void) {
     this.#raw = raw;
-    this.#statements = new Statements(raw, operationRule);
+    this.#statements = new Statements(raw, operationRule, onSchemaChange);
     const compile = (sql: string): (() => void) => {
       const statement = raw.prepare(sql);
       return () => void statement.run();

@@ -1,0 +1,207 @@
+import { spawnSync } from "node:child_process";
+import Sqlite from "better-sqlite3";
+import { describe, expect, it } from "vitest";
+import { codeOf, freshDirectory, openNotes } from "../../../test/harness/database.ts";
+
+describe("group commit", () => {
+  it("runs what is queued together in one transaction", async () => {
+    const notes = await openNotes();
+    const before = notes.stats().commits;
+    await Promise.all(["a", "b", "c"].map((id) => notes.addNote(id)));
+    expect(notes.stats().commits - before).toBe(1);
+    expect(notes.committed()).toEqual(["a", "b", "c"]);
+  });
+
+  it("bounds a batch by count", async () => {
+    const notes = await openNotes({ batch: { maxOperations: 2, maxMs: 1_000 } });
+    const before = notes.stats().commits;
+    await Promise.all(["a", "b", "c", "d", "e"].map((id) => notes.addNote(id)));
+    expect(notes.stats().commits - before).toBe(3);
+  });
+
+  it("bounds a batch by time", async () => {
+    const notes = await openNotes({ batch: { maxOperations: 100, maxMs: 0 } });
+    const before = notes.stats().commits;
+    await Promise.all(["a", "b", "c"].map((id) => notes.addNote(id)));
+    expect(notes.stats().commits - before).toBe(3);
+  });
+
+  it("resolves a success only when another connection sees the row", async () => {
+    const notes = await openNotes();
+    const seen = await Promise.all(
+      ["a", "b"].map((id) => notes.addNote(id).then(() => notes.committed().includes(id))),
+    );
+    expect(seen).toEqual([true, true]);
+  });
+
+  it("rejects a refusal that rests on a neighbour's row only after that row is committed", async () => {
+    const notes = await openNotes();
+    const neighbour = notes.addNote("taken");
+    const refused = notes.operation(async (tx) => {
+      const row = await tx.selectFrom("note").select("id").where("id", "=", "taken").executeTakeFirst();
+      if (row !== undefined) throw new Error("refused");
+    });
+    const seen = await refused.then(
+      () => "not refused",
+      () => notes.committed(),
+    );
+    expect(seen).toEqual(["taken"]);
+    await neighbour;
+  });
+
+  it("undoes a failing operation alone", async () => {
+    const notes = await openNotes();
+    const failing = notes.operation(async (tx) => {
+      await tx.insertInto("note").values({ id: "half", body: "" }).execute();
+      throw new Error("no");
+    });
+    const results = await Promise.allSettled([notes.addNote("a"), failing, notes.addNote("b")]);
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(notes.committed()).toEqual(["a", "b"]);
+  });
+
+  it("fails an operation that swallows the error of a statement, as PostgreSQL would", async () => {
+    const notes = await openNotes();
+    await notes.addNote("a");
+    const swallowing = notes.operation(async (tx) => {
+      await tx.insertInto("note").values({ id: "b", body: "" }).execute();
+      await tx
+        .insertInto("note")
+        .values({ id: "a", body: "" })
+        .execute()
+        .catch(() => {});
+    });
+    await expect(swallowing).rejects.toThrow("UNIQUE constraint failed");
+    expect(notes.committed()).toEqual(["a"]);
+  });
+
+  it("waits for what is queued when it closes, and refuses what comes later", async () => {
+    const notes = await openNotes();
+    const last = notes.addNote("last");
+    const closed = notes[Symbol.asyncDispose]();
+    expect(await codeOf(notes.addNote("late"))).toBe("SHUTTING_DOWN");
+    await Promise.all([last, closed]);
+    expect(notes.committed()).toEqual(["last"]);
+    expect(await codeOf(notes.db.selectFrom("note").selectAll().execute())).toBe("SHUTTING_DOWN");
+  });
+
+  it("refuses more than it can queue", async () => {
+    const notes = await openNotes();
+    const count = 16_384;
+    const waiting = Array.from({ length: count }, () => notes.operation(async () => {}));
+    expect(await codeOf(notes.operation(async () => {}))).toBe("LIMIT_EXCEEDED");
+    await Promise.all(waiting);
+  });
+});
+
+describe("a body that awaits something that is not SQL", () => {
+  it("is rolled back and refused while its neighbours are committed", async () => {
+    const notes = await openNotes();
+    const leaked: Promise<unknown>[] = [];
+    const { promise: resumed, resolve: resume } = Promise.withResolvers<void>();
+    const waiting = notes.operation(async (tx) => {
+      await tx.insertInto("note").values({ id: "half", body: "" }).execute();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      leaked.push(codeOf(tx.insertInto("note").values({ id: "ghost", body: "" }).execute()));
+      resume();
+    });
+    const outcomes = await Promise.all([notes.addNote("a"), waiting, notes.addNote("b")].map(codeOf));
+    expect(outcomes).toEqual(["resolved", "STORAGE_MISUSE", "resolved"]);
+    await resumed;
+    expect(await Promise.all(leaked)).toEqual(["STORAGE_MISUSE"]);
+    await notes.addNote("c");
+    expect(notes.committed()).toEqual(["a", "b", "c"]);
+  });
+
+  it("is found again in the same batch", async () => {
+    const notes = await openNotes();
+    const endless = (): Promise<void> => notes.operation(() => new Promise<void>(() => {}));
+    const before = notes.stats().commits;
+    const outcomes = await Promise.all([endless(), endless(), notes.addNote("a")].map(codeOf));
+    expect(outcomes).toEqual(["STORAGE_MISUSE", "STORAGE_MISUSE", "resolved"]);
+    expect(notes.stats().commits - before).toBe(1);
+  });
+});
+
+describe("a storage failure", () => {
+  const big = "x".repeat(1_000_000);
+
+  it("on a full disk in the middle of a batch leaves the whole batch unknown and stops everything", async () => {
+    const notes = await openNotes({ maxPageCount: 60 });
+    await notes.addNote("before");
+    const refused = notes.operation(() => Promise.reject(new Error("rests on a")));
+    const batch = [notes.addNote("a"), refused, notes.addNote("full", big), notes.addNote("not run")];
+    const [a, b, full, notRun] = await Promise.all(batch.map(codeOf));
+    expect([a, b, full]).toEqual(["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN"]);
+    expect(notRun).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(notes.addNote("later"))).toBe("STORAGE_UNAVAILABLE");
+    expect(notes.fatal.map(({ code }) => code)).toEqual(["STORAGE_UNAVAILABLE"]);
+    expect(notes.committed()).toEqual(["before"]);
+  });
+
+  it("that a body swallows is a failure all the same, and nothing runs in autocommit after it", async () => {
+    const notes = await openNotes({ maxPageCount: 60 });
+    const swallowing = notes.operation(async (tx) => {
+      const insert = (id: string, body: string): Promise<unknown> =>
+        tx
+          .insertInto("note")
+          .values({ id, body })
+          .execute()
+          .catch(() => {});
+      await insert("full", big);
+      await insert("stray", "");
+    });
+    expect(await codeOf(swallowing)).toBe("OUTCOME_UNKNOWN");
+    expect(notes.committed()).toEqual([]);
+  });
+
+  it("at COMMIT leaves the whole batch unknown", () => {
+    const path = `${freshDirectory()}/limited.db`;
+    // The limit on the size of files lets the statements pass, which stay in the cache, and stops the WAL.
+    const program = `
+      import { openDatabase } from ${JSON.stringify(new URL("./database.ts", import.meta.url).href)};
+      import { sql } from "kysely";
+      const fatal = [];
+      const path = process.argv[1];
+      const batch = { maxOperations: 2, maxMs: 10_000 };
+      const database = openDatabase({ path, batch, onFatal: (error) => fatal.push(error) });
+      const add = (size) => database.operation(async (tx) => {
+        await sql\`insert into note (body) values (\${"x".repeat(size)})\`.execute(tx);
+        return "statement passed";
+      }).catch((error) => error.code);
+      await database.operation((tx) => sql\`create table note (body text) strict\`.execute(tx));
+      const outcomes = await Promise.all([add(10), add(1_000_000), add(10)]);
+      outcomes.push(await add(10));
+      const cause = fatal[0].cause.code;
+      console.log(JSON.stringify({ outcomes, fatal: fatal.map((error) => error.code), cause }));`;
+    const limited = 'trap "" XFSZ; ulimit -f 512; exec "$@"';
+    const node = [process.execPath, "--input-type=module", "--eval", program, path];
+    const child = spawnSync("sh", ["-c", limited, "sh", ...node], { encoding: "utf8" });
+    expect(child.stderr).toBe("");
+    const { outcomes, fatal, cause } = JSON.parse(child.stdout);
+    expect(outcomes).toEqual([
+      "OUTCOME_UNKNOWN",
+      "OUTCOME_UNKNOWN",
+      "STORAGE_UNAVAILABLE",
+      "STORAGE_UNAVAILABLE",
+    ]);
+    expect(fatal).toEqual(["STORAGE_UNAVAILABLE"]);
+    expect(cause).toMatch(/^SQLITE_(IOERR_WRITE|FULL)/);
+    const after = new Sqlite(path);
+    expect(after.prepare("select count(*) from note").pluck().get()).toBe(0);
+    expect(after.pragma("integrity_check", { simple: true })).toBe("ok");
+    after.close();
+  });
+
+  it("at BEGIN, when another process writes, refuses what waits and goes on", async () => {
+    const notes = await openNotes();
+    const other = new Sqlite(notes.path);
+    other.exec("begin immediate");
+    expect(await codeOf(notes.addNote("a"))).toBe("STORAGE_UNAVAILABLE");
+    other.exec("rollback");
+    other.close();
+    await notes.addNote("b");
+    expect(notes.committed()).toEqual(["b"]);
+    expect(notes.fatal).toEqual([]);
+  });
+});
