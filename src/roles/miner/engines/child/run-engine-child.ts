@@ -1,0 +1,101 @@
+import { toAppError } from "../../../../kernel/errors.ts";
+import type { EngineRequest } from "../engine.ts";
+import { type ChildFrame, type ModelSetup, ParentFrame, parseFrame, WINDOW_CHUNKS } from "../frames.ts";
+import type { LoadLlama } from "./llama-library.ts";
+import { ModelRunner } from "./model-runner.ts";
+import { Window } from "./window.ts";
+
+interface RunningJob {
+  readonly abort: AbortController;
+  readonly window: Window;
+}
+
+/**
+ * The child's side of the llama engine: loads one model and runs jobs until the parent says `exit` or is gone.
+ * Resolves when it has taken over; the process then lives as long as its IPC channel.
+ */
+export function runEngineChild(loadLlama: LoadLlama): void {
+  // A service manager signals every process of the service. The parent decides what ends first: a child
+  // that obeyed would break the jobs that the parent still drains.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  // The parent is gone, however it went. Native threads may still compute: only SIGKILL surely ends them.
+  process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+  if (process.send === undefined) throw new Error("__engine is started by the daemon, not by hand");
+  const child = new EngineChild(loadLlama);
+  process.on("message", (message) => child.receive(parseFrame(ParentFrame, message)));
+}
+
+function send(frame: ChildFrame): void {
+  // A failed send means that the parent is gone, which `disconnect` handles.
+  process.send?.(frame, undefined, undefined, () => {});
+}
+
+class EngineChild {
+  readonly #loadLlama: LoadLlama;
+  readonly #jobs = new Map<number, RunningJob>();
+  #runner: ModelRunner | undefined;
+
+  constructor(loadLlama: LoadLlama) {
+    this.#loadLlama = loadLlama;
+  }
+
+  receive(frame: ParentFrame): void {
+    switch (frame.type) {
+      case "load":
+        void this.#load(frame.setup);
+        break;
+      case "run":
+        void this.#run(frame.id, frame.request);
+        break;
+      case "taken":
+        this.#jobs.get(frame.id)?.window.taken();
+        break;
+      case "abort":
+        this.#abort(frame.id);
+        break;
+      case "exit":
+        process.exit(0);
+    }
+  }
+
+  async #load(setup: ModelSetup): Promise<void> {
+    try {
+      this.#runner = await ModelRunner.load(await this.#loadLlama(), setup);
+      send({ type: "ready" });
+    } catch (error) {
+      const { code, message } = toAppError(error);
+      send({ type: "unusable", code: code === "INTERNAL" ? "ENGINE_UNAVAILABLE" : code, detail: message });
+    }
+  }
+
+  async #run(id: number, request: EngineRequest): Promise<void> {
+    const job: RunningJob = { abort: new AbortController(), window: new Window(WINDOW_CHUNKS) };
+    this.#jobs.set(id, job);
+    try {
+      send(await this.#answer(id, request, job));
+    } catch (error) {
+      const { code, message } = toAppError(error);
+      send({ type: "failed", id, code: code === "INTERNAL" ? "ENGINE_FAILED" : code, detail: message });
+    } finally {
+      this.#jobs.delete(id);
+    }
+  }
+
+  async #answer(id: number, request: EngineRequest, { abort, window }: RunningJob): Promise<ChildFrame> {
+    if (this.#runner === undefined) throw new Error("no model is loaded");
+    const result = await this.#runner.generate(request, {
+      signal: abort.signal,
+      emit: (text) => {
+        send({ type: "chunk", id, text });
+        return window.sent();
+      },
+    });
+    return result === undefined ? { type: "aborted", id } : { type: "done", id, ...result };
+  }
+
+  #abort(id: number): void {
+    const job = this.#jobs.get(id);
+    job?.abort.abort();
+    job?.window.open();
+  }
+}

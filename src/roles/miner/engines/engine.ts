@@ -1,0 +1,141 @@
+import { AppError } from "../../../kernel/errors.ts";
+
+/** A model that an engine can run. */
+export interface EngineModel {
+  readonly name: string;
+  /** `sha256:` and the hash of the model's file. */
+  readonly digest: string;
+  /** Tokens that prompt and answer of one job may have together. */
+  readonly context_tokens: number;
+}
+
+export interface EngineMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** What one run asks for: `messages` or `prompt`, never both. */
+export interface EngineRequest {
+  readonly model: string;
+  /** A conversation, written out with the model's own chat template. */
+  readonly messages?: readonly EngineMessage[];
+  /** Raw text, completed as it stands: no template is applied. */
+  readonly prompt?: string;
+  /** Text of the answer that is already delivered: the run goes on right after it. Empty at the start. */
+  readonly prefix: string;
+  /** Most tokens this run adds, at least 1. */
+  readonly max_tokens: number;
+  /** 0 is greedy: the same request gives the same text. At most 2. */
+  readonly temperature: number;
+  /** Above 0, at most 1; absent means 1. */
+  readonly top_p?: number;
+  /** Absent or 0 means the whole vocabulary. */
+  readonly top_k?: number;
+  /** 0 to 2^32 − 1; absent means a random one. */
+  readonly seed?: number;
+  /** The answer ends before the first of these. */
+  readonly stop?: readonly string[];
+}
+
+export interface EngineResult {
+  /** `stop`: the model ended its answer, or a stop string came. `length`: max_tokens or the context is used up. */
+  readonly finish_reason: "stop" | "length";
+  /** Tokens of prompt and prefix. */
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+}
+
+export interface RunOptions {
+  /** Stops the run; `run` rejects with its reason at once, and the engine stops at its next token. */
+  readonly signal: AbortSignal;
+  /**
+   * Takes the next piece of the answer, never empty, never ending inside a character. A promise makes the
+   * engine wait: it writes at most a bounded number of pieces ahead.
+   */
+  readonly onChunk: (text: string) => void | Promise<void>;
+  /** Longest time of the run in milliseconds, waiting for a free slot included. */
+  readonly deadlineMs: number;
+}
+
+export type EngineProbe =
+  | { readonly available: true; readonly version: string }
+  | { readonly available: false; readonly reason: string };
+
+/** Something that runs models. */
+export interface Engine {
+  readonly name: string;
+  /** Whether the engine could run here. Starts nothing. */
+  probe(): Promise<EngineProbe>;
+  /** The models on offer. @throws AppError ENGINE_UNAVAILABLE when a model's file cannot be read. */
+  models(): Promise<readonly EngineModel[]>;
+  /**
+   * Runs one request.
+   * @throws AppError MODEL_NOT_FOUND, UNSUPPORTED_FEATURE (names the member), INVALID_PAYLOAD (a value, or more
+   * input than the context holds), ENGINE_UNAVAILABLE (it does not start), ENGINE_FAILED (it broke; another try
+   * may help), TIMEOUT (past deadlineMs), SHUTTING_DOWN; and whatever the signal's reason is.
+   */
+  run(request: EngineRequest, options: RunOptions): Promise<EngineResult>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Members of a request that the engines here understand. */
+const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
+  "model",
+  "messages",
+  "prompt",
+  "prefix",
+  "max_tokens",
+  "temperature",
+  "top_p",
+  "top_k",
+  "seed",
+  "stop",
+] satisfies (keyof EngineRequest)[]);
+
+/** Highest temperature: what existing APIs allow. */
+const MAX_TEMPERATURE = 2;
+/** The sampler takes 32 bits. */
+const MAX_SEED = 2 ** 32 - 1;
+/** Stop strings of one request: each is looked for after every token. */
+const MAX_STOPS = 16;
+/** Characters of one stop string: so much text is held back while it could still be its beginning. */
+const MAX_STOP_CHARS = 256;
+
+/**
+ * Checks what a schema of the wire cannot know: that every member asked for is understood, and every value in
+ * its range.
+ * @throws AppError UNSUPPORTED_FEATURE or INVALID_PAYLOAD, naming the member.
+ */
+export function checkRequest(request: EngineRequest): void {
+  for (const [member, value] of Object.entries(request)) {
+    if (value !== undefined && !KNOWN_MEMBERS.has(member)) {
+      throw new AppError("UNSUPPORTED_FEATURE", `the engine does not support ${member}`, {
+        meta: { member },
+      });
+    }
+  }
+  const { messages, prompt, max_tokens, temperature, top_p = 1, top_k = 0, seed = 0, stop = [] } = request;
+  ensure("messages", (messages === undefined) !== (prompt === undefined), "give messages or prompt");
+  ensure("messages", messages === undefined || messages.length > 0, "must not be empty");
+  ensure("max_tokens", Number.isSafeInteger(max_tokens) && max_tokens >= 1, "must be at least 1");
+  ensure(
+    "temperature",
+    temperature >= 0 && temperature <= MAX_TEMPERATURE,
+    `must be 0 to ${MAX_TEMPERATURE}`,
+  );
+  ensure("top_p", top_p > 0 && top_p <= 1, "must be above 0 and at most 1");
+  ensure("top_k", Number.isSafeInteger(top_k) && top_k >= 0, "must be a whole number of at least 0");
+  ensure("seed", Number.isSafeInteger(seed) && seed >= 0 && seed <= MAX_SEED, `must be 0 to ${MAX_SEED}`);
+  ensure("stop", stop.length <= MAX_STOPS, `at most ${MAX_STOPS} strings`);
+  for (const text of stop) {
+    ensure(
+      "stop",
+      text.length > 0 && text.length <= MAX_STOP_CHARS,
+      `1 to ${MAX_STOP_CHARS} characters each`,
+    );
+  }
+}
+
+function ensure(member: keyof EngineRequest, holds: boolean, what: string): void {
+  if (!holds) throw new AppError("INVALID_PAYLOAD", `${member}: ${what}`, { meta: { member } });
+}

@@ -1,0 +1,83 @@
+/**
+ * The frames between an engine and its child process, JSON over Node's IPC channel. Both ends are this
+ * program, yet both check what comes: the child runs native code on strangers' input.
+ */
+import { z } from "zod";
+import { AppError, type ErrorCode, isErrorCode } from "../../../kernel/errors.ts";
+
+/** Pieces of text that a child sends before it waits for `taken`: enough to hide the way there and back. */
+export const WINDOW_CHUNKS = 32;
+
+const Id = z.int().min(1);
+const Count = z.int().min(0);
+
+const Message = z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() });
+
+const Request = z.strictObject({
+  model: z.string(),
+  messages: z.array(Message).readonly().exactOptional(),
+  prompt: z.string().exactOptional(),
+  prefix: z.string(),
+  max_tokens: z.int().min(1),
+  temperature: z.number(),
+  top_p: z.number().exactOptional(),
+  top_k: z.int().exactOptional(),
+  seed: z.int().exactOptional(),
+  stop: z.array(z.string()).readonly().exactOptional(),
+});
+
+/** GPU backends of llama.cpp; `false` computes on the CPU. */
+const Gpu = z.union([z.literal(false), z.enum(["auto", "cuda", "vulkan", "metal"])]);
+export type Gpu = z.infer<typeof Gpu>;
+
+/** What a child loads. */
+const ModelSetup = z.strictObject({
+  model_path: z.string().min(1),
+  /** Jobs at once; each has a context of its own. */
+  slots: z.int().min(1),
+  threads: z.int().min(1),
+  context_tokens: z.int().min(1),
+  gpu: Gpu,
+});
+export type ModelSetup = z.infer<typeof ModelSetup>;
+
+export const ParentFrame = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("load"), setup: ModelSetup }),
+  z.strictObject({ type: z.literal("run"), id: Id, request: Request }),
+  /** One piece of text was taken: the child may send another. */
+  z.strictObject({ type: z.literal("taken"), id: Id }),
+  z.strictObject({ type: z.literal("abort"), id: Id }),
+  z.strictObject({ type: z.literal("exit") }),
+]);
+export type ParentFrame = z.infer<typeof ParentFrame>;
+
+const Code = z.custom<ErrorCode>(isErrorCode);
+
+export const ChildFrame = z.discriminatedUnion("type", [
+  /** The model is loaded. */
+  z.strictObject({ type: z.literal("ready") }),
+  /** The model cannot be loaded; the child ends. */
+  z.strictObject({ type: z.literal("unusable"), code: Code, detail: z.string() }),
+  z.strictObject({ type: z.literal("chunk"), id: Id, text: z.string().min(1) }),
+  z.strictObject({
+    type: z.literal("done"),
+    id: Id,
+    finish_reason: z.enum(["stop", "length"]),
+    prompt_tokens: Count,
+    completion_tokens: Count,
+  }),
+  z.strictObject({ type: z.literal("failed"), id: Id, code: Code, detail: z.string() }),
+  z.strictObject({ type: z.literal("aborted"), id: Id }),
+]);
+export type ChildFrame = z.infer<typeof ChildFrame>;
+
+/** Parses a frame. @throws AppError PROTOCOL_VIOLATION. Never shows the frame itself: it may hold a prompt. */
+export function parseFrame<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new AppError(
+    "PROTOCOL_VIOLATION",
+    `engine frame: /${issue?.path.join("/") ?? ""}: ${issue?.code ?? ""}`,
+  );
+}
