@@ -101,26 +101,30 @@ function schemaCheck(known: readonly string[]): CopyCheck {
 /** Gives the old database a second name. One that is too damaged to open keeps its WAL beside it. */
 function keep(path: string, nativeBinding?: object): string {
   const name = freeName(path, ".before-restore-");
-  foldWal(path, nativeBinding);
-  for (const suffix of ["-wal", ""]) {
-    if (existsSync(path + suffix)) giveSecondName(path + suffix, name + suffix);
-  }
+  // First of all: SQLite removes a WAL that it cannot read.
+  if (existsSync(`${path}-wal`)) giveSecondName(`${path}-wal`, `${name}-wal`);
+  if (foldWal(path, nativeBinding)) rmSync(`${name}-wal`, { force: true });
+  giveSecondName(path, name);
   flushFolderOf(path);
   return name;
 }
 
-/** Moves what the WAL holds into the database file, so that it is complete by itself. */
-function foldWal(path: string, nativeBinding?: object): void {
+/**
+ * Moves what the WAL holds into the database file, so that it is complete by itself. False when it is too
+ * damaged for that: damage is a reason to restore, so it must not prevent it.
+ */
+function foldWal(path: string, nativeBinding?: object): boolean {
   try {
     const raw = openRaw(path, { readonly: false, nativeBinding });
     try {
       raw.pragma("synchronous = FULL");
       raw.pragma("journal_mode = DELETE");
+      return true;
     } finally {
       raw.close();
     }
   } catch {
-    // Damage is a reason to restore, so it must not prevent it: the file and its WAL are kept as they are.
+    return false;
   }
 }
 
