@@ -57,3 +57,21 @@ export async function probeOffering(
     },
   };
 }
+
+async function listModels(engine: Engine, log: Log): Promise<MinerModel[]> {
+  const probe = await engine.probe();
+  if (!probe.available) {
+    log.warn({ engine: engine.name, reason: probe.reason }, "engine cannot run here");
+    return [];
+  }
+  try {
+    return (await engine.models()).map((model) => ({
+      ...model,
+      engine: engine.name,
+      tokens_per_second: null,
+    }));
+  } catch (error) {
+    log.warn({ engine: engine.name, err: error }, "engine has no usable model");
+    return [];
+  }
+}

@@ -1,4 +1,5 @@
 import { RunningHash } from "../../crypto/hash.ts";
+import type { Progress } from "../../domain/receipt/progress.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { MAX_CHUNK_BYTES } from "../../wire/limits.ts";
 import type { MinerFrame, OfferTerms } from "../../wire/session.ts";
@@ -21,12 +22,10 @@ export interface DeliveryOptions {
   readonly clock: Clock;
   /** Units from the segment's start to this offset of the job's output. */
   readonly unitsAt: (bytes: number) => number;
-  readonly sign: (statement: Progress["progress"]) => string;
+  readonly sign: (statement: Progress) => string;
   /** Called when the last byte of a finished output has been sent; again after each new connection. */
   readonly onDelivered: () => void;
 }
-
-type Progress = Extract<MinerFrame, { type: "progress" }>;
 
 /** Longest time that text is gathered while the line is in use, in ms: less than a reader notices. */
 const GATHER_MS = 5;
@@ -168,8 +167,8 @@ export class Delivery {
     // A new connection repeats text from an earlier place than the hash stands at.
     if (!this.#line || this.#sent <= this.#stated || this.#hash.bytes !== this.#sent) return;
     this.#stated = this.#sent;
-    const progress = {
-      v: 1 as const,
+    const progress: Progress = {
+      v: 1,
       ...this.#lease,
       seq: ++this.#statements,
       bytes: this.#sent,

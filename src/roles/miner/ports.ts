@@ -1,4 +1,8 @@
 import type { Channel } from "../../kernel/channel.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import type { RandomBytes } from "../../kernel/ids.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { Metrics } from "../../kernel/metrics.ts";
 
 /** The way to a coordinator: bound by `app` to one in this process, or to a WebSocket elsewhere. */
 export interface CoordinatorLink {
@@ -9,4 +13,20 @@ export interface CoordinatorLink {
    * @throws AppError UNREACHABLE, UNAUTHORIZED_KEY, …
    */
   open(signal: AbortSignal): Promise<Channel>;
+}
+
+/** What the miner needs from its surroundings. */
+export interface MinerDeps {
+  readonly link: CoordinatorLink;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** Where the identity key lies; made at the first start. Its directory belongs to this miner alone. */
+  readonly identityFile: string;
+  /**
+   * Takes a directory for this process alone, until disposed.
+   * @throws AppError DATA_IN_USE
+   */
+  readonly lockDirectory: (directory: string) => Disposable;
 }

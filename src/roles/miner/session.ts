@@ -6,20 +6,20 @@ import type { Line } from "./delivery.ts";
 /** Longest wait for `challenge` and `registered`, in ms: both need one round trip and one transaction. */
 const HANDSHAKE_MS = 10_000;
 
-type FrameOf<T extends CoordinatorFrame["type"]> = Extract<CoordinatorFrame, { type: T }>;
-type OwnFrame<T extends MinerFrame["type"]> = Extract<MinerFrame, { type: T }>;
+export type CoordinatorFrameOf<T extends CoordinatorFrame["type"]> = Extract<CoordinatorFrame, { type: T }>;
+export type MinerFrameOf<T extends MinerFrame["type"]> = Extract<MinerFrame, { type: T }>;
 /** Frames that come after the handshake. */
 export type WorkFrame = Exclude<CoordinatorFrame, { type: "challenge" | "registered" | "error" }>;
 
 /** What a session asks of its owner. Called in the order of the frames. */
 export interface SessionOwner {
   /** Answers the challenge. Throws when this is not a coordinator to work for. */
-  register(challenge: FrameOf<"challenge">): OwnFrame<"register">;
+  register(challenge: CoordinatorFrameOf<"challenge">): MinerFrameOf<"register">;
   /** The session is open: frames may be sent from here on. */
-  opened(registered: FrameOf<"registered">, line: Line): void;
+  opened(registered: CoordinatorFrameOf<"registered">, line: Line): void;
   receive(frame: WorkFrame): void;
   /** Leases to name in a heartbeat. */
-  running(): OwnFrame<"heartbeat">["running"];
+  running(): MinerFrameOf<"heartbeat">["running"];
 }
 
 /** Why a session ended, and whether it had been open. */
@@ -107,7 +107,7 @@ export class Session implements Line {
     if (this.#state !== state) throw new AppError("PROTOCOL_VIOLATION", `unexpected frame ${type}`);
   }
 
-  #open(frame: FrameOf<"registered">): void {
+  #open(frame: CoordinatorFrameOf<"registered">): void {
     this.#state = "open";
     this.#opened = true;
     clearTimeout(this.#timer);

@@ -1,0 +1,222 @@
+import { meterOf, segmentUnits } from "../../domain/job/meter.ts";
+import { termsHash } from "../../domain/job/terms.ts";
+import type { Receipt } from "../../domain/receipt/fields.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { AppError, toAppError } from "../../kernel/errors.ts";
+import type { MinerFrame, Offer } from "../../wire/session.ts";
+import { Delivery, type Line } from "./delivery.ts";
+import type { Engine } from "./engines/engine.ts";
+import { engineRequest } from "./engine-request.ts";
+import { Output } from "./output.ts";
+import type { Signer } from "./signer.ts";
+
+/** An answer, but for its receipt. */
+type Answer = Omit<Extract<MinerFrame, { type: "complete" }>, "receipt">;
+type Fail = Extract<MinerFrame, { type: "fail" }>;
+
+/** What happens to a run, for its owner. */
+export interface RunEvents {
+  /** The engine has written its first text. */
+  firstText(run: Run): void;
+  /** The engine has ended; the run may still wait to be delivered and confirmed. */
+  engineEnded(run: Run): void;
+  /** The coordinator was told that the job failed: nothing more comes of this run. */
+  failed(run: Run, code: string, message: string): void;
+}
+
+export interface RunOptions {
+  readonly offer: Offer;
+  readonly engine: Engine;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly maxUnsecuredBytes: number;
+  readonly events: RunEvents;
+}
+
+/** Longest message of a failure that a frame carries, in characters. */
+const MAX_MESSAGE = 512;
+
+/**
+ * One lease being worked on. It outlives connections: the engine runs on while there is none, and what it
+ * wrote is kept until the coordinator has confirmed the end, so that any of it can be sent again.
+ */
+export class Run {
+  readonly lease: { readonly job_id: string; readonly token: number };
+  readonly model: string;
+  /** Monotonic ms. */
+  readonly startedAt: number;
+  readonly #options: RunOptions;
+  readonly #output: Output;
+  readonly #delivery: Delivery;
+  readonly #abort = new AbortController();
+  #line: Line | undefined;
+  #wrote = false;
+  #engineRunning = false;
+  #outcome: Answer | Fail | undefined;
+  #dropped = false;
+
+  /** The offer has been checked: its meter is known. */
+  constructor(options: RunOptions) {
+    const { offer, signer, clock, maxUnsecuredBytes } = options;
+    const { terms, prefix } = offer;
+    this.#options = options;
+    this.lease = { job_id: terms.job_id, token: terms.token };
+    this.model = terms.model;
+    this.startedAt = clock.monotonic();
+    this.#output = new Output(terms.start_byte, terms.max_output_bytes);
+    this.#delivery = new Delivery({
+      terms,
+      termsHash: termsHash(terms),
+      prefix,
+      output: this.#output,
+      maxUnsecuredBytes,
+      clock,
+      unitsAt: (bytes) => this.#unitsAt(bytes),
+      sign: (statement) => signer.signProgress(statement),
+      onDelivered: () => this.#sendOutcome(),
+    });
+  }
+
+  /** Whether the engine works on it. */
+  get engineRunning(): boolean {
+    return this.#engineRunning;
+  }
+
+  /** Bytes of this lease's text so far. */
+  get outputBytes(): number {
+    return this.#output.end - this.#options.offer.terms.start_byte;
+  }
+
+  /** Works on the job until the engine ends. Never rejects: how it ended is told to the coordinator. */
+  async execute(): Promise<void> {
+    const { engine, offer, events } = this.#options;
+    this.#engineRunning = true;
+    try {
+      const result = await engine.run(engineRequest(offer), {
+        signal: this.#abort.signal,
+        onChunk: (text) => this.#take(text),
+        deadlineMs: offer.deadline_ms,
+      });
+      const { finish_reason, prompt_tokens, completion_tokens } = result;
+      this.#complete(finish_reason, { prompt_tokens, completion_tokens });
+    } catch (error) {
+      if (this.#output.full) this.#complete("length", this.#estimatedUsage());
+      else this.fail(toAppError(error));
+    } finally {
+      this.#engineRunning = false;
+      events.engineEnded(this);
+    }
+  }
+
+  /** Goes on over this line. The coordinator has stored the job's output up to `bytes`. */
+  attach(line: Line, bytes: number): void {
+    this.#line = line;
+    if (!this.#output.isBoundary(bytes)) {
+      this.fail(new AppError("PROTOCOL_VIOLATION", `there is no text to go on with at byte ${bytes}`));
+      return;
+    }
+    this.#delivery.attach(line, bytes);
+    if (this.#outcome?.type !== "fail") return;
+    this.#delivery.flushNow();
+    this.#sendOutcome();
+  }
+
+  /** The connection is gone. */
+  detach(): void {
+    this.#line = undefined;
+    this.#delivery.detach();
+  }
+
+  /** The coordinator has stored the job's output up to `bytes`. */
+  acknowledge(bytes: number): void {
+    this.#delivery.acknowledge(bytes);
+  }
+
+  /** Ends the run without an answer, unless it has ended: what was written is delivered as far as allowed. */
+  fail(error: AppError): void {
+    this.#giveUp(error.code, error.message, error.definition.retry === "later");
+  }
+
+  /** Ends the run because the miner stops: another one takes the job at once. */
+  failStopping(): void {
+    this.#giveUp("MINER_STOPPING", "the miner stops", true);
+  }
+
+  /** Forgets the run: the engine stops, nothing is sent any more. */
+  drop(): void {
+    this.#dropped = true;
+    this.#line = undefined;
+    this.#delivery.close();
+    this.#abort.abort();
+  }
+
+  #take(text: string): Promise<void> | undefined {
+    if (this.#dropped || this.#outcome) return undefined;
+    if (!this.#wrote) this.#options.events.firstText(this);
+    this.#wrote = true;
+    this.#output.append(text);
+    if (this.#output.full) {
+      this.#abort.abort();
+      return undefined;
+    }
+    this.#delivery.written();
+    return this.#delivery.room();
+  }
+
+  #complete(finishReason: Answer["finish_reason"], usage: Answer["usage"]): void {
+    if (this.#dropped || this.#outcome) return;
+    this.#output.finish();
+    const finish_reason = this.#output.full ? "length" : finishReason;
+    this.#outcome = { type: "complete", ...this.lease, finish_reason, usage };
+    this.#delivery.finish();
+  }
+
+  #giveUp(code: string, message: string, retryable: boolean): void {
+    if (this.#dropped || this.#outcome) return;
+    this.#outcome = {
+      type: "fail",
+      ...this.lease,
+      code,
+      message: message.slice(0, MAX_MESSAGE),
+      retryable,
+    };
+    this.#abort.abort();
+    this.#delivery.flushNow();
+    this.#delivery.close();
+    this.#sendOutcome();
+  }
+
+  #sendOutcome(): void {
+    if (!this.#outcome || !this.#line) return;
+    if (this.#outcome.type === "complete") {
+      this.#line.send({ ...this.#outcome, receipt: this.#signReceipt() });
+      return;
+    }
+    this.#line.send(this.#outcome);
+    this.#options.events.failed(this, this.#outcome.code, this.#outcome.message);
+  }
+
+  /** Made when it is sent, since its times must be near the coordinator's clock at arrival. */
+  #signReceipt(): Receipt {
+    const { offer, signer, clock } = this.#options;
+    return signer.signReceipt(offer.terms, {
+      prefix: offer.prefix,
+      text: this.#output.text(offer.terms.start_byte, this.outputBytes),
+      endByte: this.#output.end,
+      elapsedMs: clock.monotonic() - this.startedAt,
+    });
+  }
+
+  #unitsAt(bytes: number): number {
+    const { terms } = this.#options.offer;
+    const meter = meterOf(terms.meter);
+    if (!meter) throw new AppError("INTERNAL", `no meter ${terms.meter}`);
+    return segmentUnits(meter, terms.start_byte, bytes);
+  }
+
+  /** What the engine would say, had it not been stopped at the limit: the miner's usage is only compared. */
+  #estimatedUsage(): Answer["usage"] {
+    const { prompt_units } = this.#options.offer.terms;
+    return { prompt_tokens: prompt_units, completion_tokens: this.#unitsAt(this.#output.end) };
+  }
+}

@@ -1,0 +1,269 @@
+import { addressOfKey } from "../../crypto/address.ts";
+import { fromBase64Url } from "../../crypto/bytes.ts";
+import { PUBLIC_KEY_BYTES } from "../../crypto/ed25519.ts";
+import { AppError, unreachable } from "../../kernel/errors.ts";
+import { MAX_SLOTS } from "../../wire/limits.ts";
+import type { Offer } from "../../wire/session.ts";
+import { hostDisplayName, type Offering } from "./capabilities.ts";
+import type { MinerConfig } from "./config.ts";
+import type { Line } from "./delivery.ts";
+import type { Identity } from "./identity.ts";
+import type { MinerMetrics } from "./metrics.ts";
+import { findFault, type Refusal } from "./offer.ts";
+import type { MinerDeps } from "./ports.ts";
+import { Run, type RunEvents } from "./run.ts";
+import type { CoordinatorFrameOf, MinerFrameOf, SessionOwner, WorkFrame } from "./session.ts";
+import { createSigner, type Signer } from "./signer.ts";
+
+type Lease = Run["lease"];
+
+const MS_PER_SECOND = 1000;
+/** Jobs held for each slot: one whose engine works, and one that waits for the coordinator's confirmation. */
+const RUNS_PER_SLOT = 2;
+
+export interface ServiceOptions extends Pick<MinerDeps, "clock" | "log"> {
+  readonly config: MinerConfig;
+  readonly identity: Identity;
+  readonly offering: Offering;
+  readonly metrics: MinerMetrics;
+}
+
+const keyOf = ({ job_id, token }: Lease): string => `${job_id}:${token}`;
+
+/**
+ * Takes offers, runs them, and tells the coordinator what comes of them. Runs outlive sessions: a new session
+ * with the same coordinator takes up those that the coordinator still grants.
+ */
+export class MinerService implements SessionOwner, RunEvents {
+  readonly #options: ServiceOptions;
+  /** Every run that the coordinator has not confirmed yet, by job and token. */
+  readonly #runs = new Map<string, Run>();
+  #line: Line | undefined;
+  #signer: Signer | undefined;
+  #draining = false;
+  #coordinatorDrained = false;
+  readonly #idle = Promise.withResolvers<void>();
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a session is open. */
+  get connected(): boolean {
+    return this.#line !== undefined;
+  }
+
+  // Frames
+
+  /** Answers a challenge with the proof of this miner's identity. */
+  register(challenge: CoordinatorFrameOf<"challenge">): MinerFrameOf<"register"> {
+    const { config, offering } = this.#options;
+    const signer = this.#signerFor(challenge);
+    return {
+      type: "register",
+      v: 1,
+      ...signer.proveSession(challenge.nonce),
+      name: config.name ?? hostDisplayName(),
+      region: config.region,
+      payout: config.payout,
+      slots: config.slots,
+      capabilities: offering.capabilities,
+      running: this.running(),
+    };
+  }
+
+  /** A session is open: takes up what the coordinator still grants, and drops the rest. */
+  opened({ resume }: CoordinatorFrameOf<"registered">, line: Line): void {
+    this.#line = line;
+    this.#options.metrics.connected.set(1);
+    const stored = new Map(resume.map((lease) => [keyOf(lease), lease.bytes]));
+    for (const [key, run] of [...this.#runs]) {
+      const bytes = stored.get(key);
+      if (bytes === undefined) this.#drop(run, "lost");
+      else run.attach(line, bytes);
+    }
+    if (this.#draining) line.send({ type: "drain" });
+  }
+
+  /** The session is over; engines run on. */
+  closed(): void {
+    this.#line = undefined;
+    this.#options.metrics.connected.set(0);
+    for (const run of this.#runs.values()) run.detach();
+    this.#checkIdle();
+  }
+
+  receive(frame: WorkFrame): void {
+    switch (frame.type) {
+      case "offer":
+        return this.#offer(frame);
+      case "ack":
+        return this.#runs.get(keyOf(frame))?.acknowledge(frame.bytes);
+      case "completed":
+        return this.#completed(frame);
+      case "cancel":
+        return this.#end(frame, "canceled");
+      case "fenced":
+        return this.#end(frame, "fenced", frame.code);
+      case "drained":
+        this.#coordinatorDrained = true;
+        return this.#checkIdle();
+      default:
+        return unreachable(frame);
+    }
+  }
+
+  /** Leases that this miner works on. */
+  running(): Lease[] {
+    return [...this.#runs.values()].map((run) => run.lease);
+  }
+
+  // Runs
+
+  firstText(run: Run): void {
+    const waited = this.#options.clock.monotonic() - run.startedAt;
+    this.#options.metrics.firstToken.observe(waited / MS_PER_SECOND);
+  }
+
+  engineEnded(run: Run): void {
+    this.#options.metrics.running.dec();
+    this.#options.metrics.outputBytes.inc(run.outputBytes);
+  }
+
+  failed(run: Run, code: string, message: string): void {
+    this.#options.log.warn({ ...run.lease, model: run.model, code, detail: message }, "job failed");
+    this.#drop(run, "failed");
+  }
+
+  // Stopping
+
+  /** Takes no further jobs, and says so to the coordinator. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#line?.send({ type: "drain" });
+    this.#checkIdle();
+  }
+
+  /** Resolves when this miner drains, has no job left, and the coordinator has none on the way to it. */
+  get idle(): Promise<void> {
+    return this.#idle.promise;
+  }
+
+  /** Fails what still runs, so that the coordinator gives it to another miner at once. */
+  abandon(): void {
+    for (const run of [...this.#runs.values()]) {
+      run.failStopping();
+      this.#drop(run, "stopped");
+    }
+  }
+
+  #checkIdle(): void {
+    const nothingComes = this.#coordinatorDrained || !this.#line;
+    if (this.#draining && this.#runs.size === 0 && nothingComes) this.#idle.resolve();
+  }
+
+  // Offers and ends
+
+  #offer(offer: Offer): void {
+    const { terms } = offer;
+    const line = this.#requireLine();
+    this.#dropOlder(terms.job_id, terms.token);
+    const refusal = this.#findRefusal(offer);
+    const engine = this.#options.offering.engines.get(terms.model);
+    if (refusal || !engine) {
+      const { code, message } = refusal ?? {
+        code: "MODEL_NOT_FOUND",
+        message: `this miner has no model ${terms.model}`,
+      };
+      this.#options.metrics.jobs.inc({ outcome: "rejected" });
+      this.#options.log.info({ job_id: terms.job_id, token: terms.token, code }, "offer rejected");
+      line.send({ type: "reject", job_id: terms.job_id, token: terms.token, code, message });
+      return;
+    }
+    const { clock, config, metrics, log } = this.#options;
+    const run = new Run({
+      offer,
+      engine,
+      signer: this.#requireSigner(),
+      clock,
+      maxUnsecuredBytes: config.max_unsecured_bytes,
+      events: this,
+    });
+    this.#runs.set(keyOf(run.lease), run);
+    metrics.running.inc();
+    log.debug({ ...run.lease, model: terms.model }, "job started");
+    line.send({ type: "start", ...run.lease });
+    run.attach(line, terms.start_byte);
+    void run.execute();
+  }
+
+  #findRefusal(offer: Offer): Refusal | undefined {
+    if (this.#draining) return { code: "MINER_DRAINING", message: "this miner takes no further jobs" };
+    const runs = [...this.#runs.values()];
+    const { slots } = this.#options.config;
+    const busy = runs.filter((run) => run.engineRunning).length;
+    if (busy >= slots || runs.length >= Math.min(RUNS_PER_SLOT * slots, MAX_SLOTS)) {
+      return { code: "NO_FREE_SLOT", message: `all ${slots} slots are taken` };
+    }
+    return findFault(offer, this.#requireSigner().coordinatorId);
+  }
+
+  /** A new lease on a job ends the work under an older one. */
+  #dropOlder(jobId: string, token: number): void {
+    for (const run of [...this.#runs.values()]) {
+      if (run.lease.job_id === jobId && run.lease.token <= token) this.#drop(run, "lost");
+    }
+  }
+
+  #completed(frame: CoordinatorFrameOf<"completed">): void {
+    const run = this.#runs.get(keyOf(frame));
+    if (!run) return;
+    const fields = { ...run.lease, model: run.model, output_bytes: run.outputBytes };
+    const attested = this.#requireSigner().isAttested(frame.receipt);
+    if (attested) this.#options.log.info(fields, "job completed");
+    else this.#options.log.error(fields, "the coordinator's receipt is not attested");
+    this.#drop(run, attested ? "completed" : "unattested");
+  }
+
+  #end(lease: Lease, outcome: "canceled" | "fenced", code?: string): void {
+    const run = this.#runs.get(keyOf(lease));
+    if (!run) return;
+    this.#options.log.info({ ...run.lease, outcome, code }, "job ended by the coordinator");
+    this.#drop(run, outcome);
+  }
+
+  #drop(run: Run, outcome: string): void {
+    if (!this.#runs.delete(keyOf(run.lease))) return;
+    run.drop();
+    this.#options.metrics.jobs.inc({ outcome });
+    this.#checkIdle();
+  }
+
+  // The coordinator
+
+  /** The signer for a coordinator. Runs that another one offered end: their terms mean nothing to this one. */
+  #signerFor(challenge: CoordinatorFrameOf<"challenge">): Signer {
+    const { coordinator_id, coordinator_public_key } = challenge;
+    const publicKey = fromBase64Url("coordinator_public_key", coordinator_public_key, PUBLIC_KEY_BYTES);
+    if (addressOfKey(publicKey) !== coordinator_id) {
+      throw new AppError("PROTOCOL_VIOLATION", "coordinator_id is not the address of the coordinator's key");
+    }
+    if (this.#signer?.coordinatorId !== coordinator_id) {
+      for (const run of [...this.#runs.values()]) this.#drop(run, "lost");
+      const { identity, config } = this.#options;
+      this.#signer = createSigner(identity, publicKey, config.payout ?? undefined);
+    }
+    return this.#signer;
+  }
+
+  #requireSigner(): Signer {
+    if (!this.#signer) throw new AppError("INTERNAL", "no coordinator has been met");
+    return this.#signer;
+  }
+
+  #requireLine(): Line {
+    if (!this.#line) throw new AppError("INTERNAL", "no session is open");
+    return this.#line;
+  }
+}
