@@ -26,10 +26,14 @@ export const CLOSE = {
 
 type End = { frame?: (frame: RawFrame) => void; closed?: (reason: string) => void; early: RawFrame[] };
 
-/** Two ends in one process. What one end sends, the other hears in a later microtask, in order. */
+/**
+ * Two ends in one process. What one end sends, the other hears in a later microtask, in order; what was sent
+ * before a close is still heard, as over a WebSocket.
+ */
 export function createChannelPair(): readonly [Channel, Channel] {
   const ends: readonly [End, End] = [{ early: [] }, { early: [] }];
   let open = true;
+  let closing = false;
   const deliver = (end: End, frame: RawFrame): void => {
     if (end.frame) end.frame(frame);
     else end.early.push(frame);
@@ -37,7 +41,7 @@ export function createChannelPair(): readonly [Channel, Channel] {
   const make = (own: End, other: End): Channel => ({
     bufferedBytes: 0,
     send(frame) {
-      if (open) queueMicrotask(() => open && deliver(other, frame));
+      if (!closing) queueMicrotask(() => open && deliver(other, frame));
     },
     onFrame(listener) {
       own.frame = listener;
@@ -47,9 +51,10 @@ export function createChannelPair(): readonly [Channel, Channel] {
       own.closed = listener;
     },
     close(_code, reason) {
-      if (!open) return;
-      open = false;
+      if (closing) return;
+      closing = true;
       queueMicrotask(() => {
+        open = false;
         for (const end of ends) end.closed?.(reason);
       });
     },

@@ -59,12 +59,12 @@ export async function probeOffering(
 }
 
 async function listModels(engine: Engine, log: Log): Promise<MinerModel[]> {
-  const probe = await engine.probe();
-  if (!probe.available) {
-    log.warn({ engine: engine.name, reason: probe.reason }, "engine cannot run here");
-    return [];
-  }
   try {
+    const probe = await engine.probe();
+    if (!probe.available) {
+      log.warn({ engine: engine.name, reason: probe.reason }, "engine cannot run here");
+      return [];
+    }
     return (await engine.models()).map((model) => ({
       ...model,
       engine: engine.name,

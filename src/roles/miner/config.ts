@@ -9,7 +9,12 @@ const MAX_THREADS = 1024;
 
 /** The `llama` engine: any GGUF file. */
 const LlamaConfig = z.strictObject({
-  model_path: z.string().min(1).nullable().default(null).meta({ description: "Path of a GGUF file", path: true }),
+  model_path: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .meta({ description: "Path of a GGUF file", path: true }),
   name: ModelName.nullable()
     .default(null)
     .meta({ description: "Name under which the model is offered; null takes the file's name" }),

@@ -40,8 +40,12 @@ export class Connection {
   /** Closes the session, after all that was sent, and stops trying. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    this.#session?.close(CLOSE.goingAway, new AppError("SHUTTING_DOWN", "the miner stops"));
+    this.#close();
     await this.#work;
+  }
+
+  #close(): void {
+    this.#session?.close(CLOSE.goingAway, new AppError("SHUTTING_DOWN", "the miner stops"));
   }
 
   async #run(): Promise<void> {
@@ -81,7 +85,7 @@ export class Connection {
         },
       });
       this.#session = session;
-      if (this.#stop.signal.aborted) void this.stop();
+      if (this.#stop.signal.aborted) this.#close();
       const end = await session.ended;
       if (end.opened) owner.closed();
       return end;

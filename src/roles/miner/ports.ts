@@ -15,9 +15,20 @@ export interface CoordinatorLink {
   open(signal: AbortSignal): Promise<Channel>;
 }
 
+/** What engines are made from. */
+export interface EngineInputs {
+  /** Program and arguments of a child process that ends up in `runEngineChild`. */
+  readonly command: readonly string[];
+  /** Version of node-llama-cpp; null where it is not installed. */
+  readonly llamaVersion: string | null;
+  /** Path of the built-in model; writes it to the cache first where it lies inside the executable. */
+  readonly builtinModelPath: () => Promise<string>;
+}
+
 /** What the miner needs from its surroundings. */
 export interface MinerDeps {
   readonly link: CoordinatorLink;
+  readonly engines: EngineInputs;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;

@@ -5,8 +5,8 @@ import type { Clock } from "../../kernel/clock.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { MinerFrame, Offer } from "../../wire/session.ts";
 import { Delivery, type Line } from "./delivery.ts";
-import type { Engine } from "./engines/engine.ts";
 import { engineRequest } from "./engine-request.ts";
+import type { Engine } from "./engines/engine.ts";
 import { Output } from "./output.ts";
 import type { Signer } from "./signer.ts";
 

@@ -96,20 +96,26 @@ export class MinerService implements SessionOwner, RunEvents {
   receive(frame: WorkFrame): void {
     switch (frame.type) {
       case "offer":
-        return this.#offer(frame);
+        this.#offer(frame);
+        break;
       case "ack":
-        return this.#runs.get(keyOf(frame))?.acknowledge(frame.bytes);
+        this.#runs.get(keyOf(frame))?.acknowledge(frame.bytes);
+        break;
       case "completed":
-        return this.#completed(frame);
+        this.#completed(frame);
+        break;
       case "cancel":
-        return this.#end(frame, "canceled");
+        this.#end(frame, "canceled");
+        break;
       case "fenced":
-        return this.#end(frame, "fenced", frame.code);
+        this.#end(frame, "fenced", frame.code);
+        break;
       case "drained":
         this.#coordinatorDrained = true;
-        return this.#checkIdle();
+        this.#checkIdle();
+        break;
       default:
-        return unreachable(frame);
+        unreachable(frame);
     }
   }
 
