@@ -148,10 +148,12 @@ class Reader {
     let code = this.#skipSpace();
     if (code !== CLOSE_OBJECT) {
       for (;;) {
-        if (code !== QUOTE) this.#fail("MALFORMED_JSON", "expected a member name");
         const start = this.#at;
+        // Until the member has a name, an error points to the object.
+        this.#depth--;
+        if (code !== QUOTE) this.#fail("MALFORMED_JSON", "expected a member name");
         const name = this.#readString();
-        this.#path[this.#depth - 1] = name;
+        this.#path[this.#depth++] = name;
         if (name === "__proto__") this.#fail("INVALID_PAYLOAD", "a member __proto__ is refused", start);
         if (Object.hasOwn(object, name)) this.#fail("INVALID_PAYLOAD", "duplicate member", start);
         if (this.#skipSpace() !== COLON) this.#fail("MALFORMED_JSON", "expected a colon");
@@ -195,7 +197,6 @@ class Reader {
       this.#fail("INVALID_PAYLOAD", `nested deeper than ${this.#maxDepth} levels`);
     }
     this.#depth++;
-    this.#path[this.#depth - 1] = "";
   }
 
   /** Reads a string whose opening quote is the next unit. */
