@@ -1,6 +1,7 @@
 /** Turns what can go wrong on the way to a daemon into the program's own errors. */
 import { AppError, type ErrorCode, isErrorCode } from "../kernel/errors.ts";
 import { parseJson } from "../kernel/json.ts";
+import { isLoopback } from "../kernel/loopback.ts";
 
 /** Codes for answers that carry none of ours: a proxy's, or another server's. */
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -77,6 +78,13 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Reasons that a moment later may be gone, because somebody was there. */
 const BROKEN: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 
+/** The message at the bottom of a chain of causes: the ones above it only say that something failed. */
+function rootMessage(error: unknown): string {
+  let message = String(error);
+  for (let cause = error; cause instanceof Error; cause = cause.cause) message = cause.message || message;
+  return message;
+}
+
 function systemCode(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && typeof cause.code === "string") return cause.code;
@@ -84,17 +92,10 @@ function systemCode(error: unknown): string | undefined {
   return undefined;
 }
 
-const LOOPBACK = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i;
-
-/** Whether a URL leads to this machine itself. */
-export function isLoopback(url: string): boolean {
-  return URL.canParse(url) && LOOPBACK.test(new URL(url).hostname);
-}
-
 /** The error of a connection that did not come about or broke. `meta.broken` marks one that had been there. */
 export function unreachableError(url: string, cause: unknown): AppError {
   const code = systemCode(cause) ?? "";
-  const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const reason = REASONS[code] ?? rootMessage(cause);
   const hint = isLoopback(url) ? "start it with: aitbc serve" : "check the URL (--url or AITBC_URL)";
   return new AppError("UNREACHABLE", `no daemon answers at ${url}: ${reason}`, {
     meta: { hint, broken: BROKEN.has(code) },

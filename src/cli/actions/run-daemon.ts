@@ -1,0 +1,72 @@
+import { type Daemon, startDaemon } from "../../app/daemon.ts";
+import type { Config } from "../../config/schema.ts";
+import { createLog, type Log } from "../../kernel/log.ts";
+import { type Io, type StopSignal, writeLine } from "../io.ts";
+import type { GlobalOptions } from "../options.ts";
+import { reportError } from "../report-error.ts";
+
+/** Exit codes of a process that a signal ended: 128 and the signal's number (POSIX, sh). */
+const FORCED_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+/** The log of a daemon: --debug and -v say more than the configuration. */
+export function createDaemonLog(io: Io, config: Config, options: GlobalOptions): Log {
+  const level = options.debug || options.verbose ? "debug" : config.log.level;
+  return createLog({ level, format: config.log.format, terminal: io.stderr.isTTY === true });
+}
+
+/** Signals that ask the daemon to stop. The second one ends it at once. */
+export interface StopRequest {
+  /** Resolves at the first signal. */
+  readonly asked: Promise<StopSignal>;
+  dispose(): void;
+}
+
+export function listenForStop(io: Io, signals: readonly StopSignal[] = ["SIGINT", "SIGTERM"]): StopRequest {
+  const asked = Promise.withResolvers<StopSignal>();
+  let first = true;
+  const stops = signals.map((signal) =>
+    io.onSignal(signal, () => {
+      if (!first) io.exit(FORCED_EXIT[signal]);
+      first = false;
+      asked.resolve(signal);
+    }),
+  );
+  return {
+    asked: asked.promise,
+    dispose() {
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+function announce(io: Io, daemon: Daemon): void {
+  if (!io.stderr.isTTY) return;
+  writeLine(io.stderr, `aitbc runs ${daemon.roles.join(" and ")} at ${daemon.url} (Ctrl-C stops it)`);
+  if (!daemon.roles.includes("coordinator")) return;
+  writeLine(io.stderr, '  → in another terminal: aitbc client submit --prompt "What is 37 + 45?"');
+}
+
+/**
+ * Runs a daemon until a signal asks it to stop, or until it fails. The first signal lets running work end
+ * within `stop_seconds`; the second one ends the process at once. Returns the exit code.
+ */
+export async function runDaemon(io: Io, config: Config, options: GlobalOptions): Promise<number> {
+  const log = createDaemonLog(io, config, options);
+  const stop = listenForStop(io);
+  try {
+    const daemon = await startDaemon({ config, log });
+    announce(io, daemon);
+    log.info({ url: daemon.url, roles: daemon.roles }, "listening");
+    const ended = await Promise.race([stop.asked, daemon.failed]);
+    if (typeof ended === "string") {
+      log.info({ signal: ended, stop_seconds: config.stop_seconds }, "stopping");
+      await daemon.stop();
+      return 0;
+    }
+    log.fatal({ err: ended, code: ended.code }, "the daemon failed");
+    await daemon.stop();
+    return reportError(io, ended, options.debug === true);
+  } finally {
+    stop.dispose();
+  }
+}

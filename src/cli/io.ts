@@ -1,0 +1,58 @@
+import type { Environment } from "../config/paths.ts";
+
+/** Where a command writes to: a stream of the process, or a buffer in a test. */
+export interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): boolean;
+  once(event: "drain", listener: () => void): unknown;
+}
+
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/** All that a command knows of the process around it. */
+export interface Io {
+  readonly env: Environment;
+  readonly cwd: string;
+  readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Milliseconds since the process started. */
+  uptimeMs(): number;
+  /** Listens to a signal; the returned function stops listening. */
+  onSignal(signal: StopSignal, listener: () => void): () => void;
+  /** Ends the process at once. */
+  exit(code: number): never;
+}
+
+/** Whether an output shows colours and moves its cursor (https://no-color.org, and terminals that cannot). */
+export function canPaint(output: Output, env: Environment): boolean {
+  return output.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb";
+}
+
+/** Whether an output is a terminal whose last line can be written over. */
+export function canRewrite(output: Output, env: Environment): boolean {
+  return output.isTTY === true && env["TERM"] !== "dumb";
+}
+
+// The control characters are the very thing that this expression is about.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: see above
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/** Replaces control characters but tab and newline: text from elsewhere must not steer the terminal. */
+export function toSafeText(text: string): string {
+  return text.replaceAll(CONTROLS, "\uFFFD");
+}
+
+/** Writes text from elsewhere: made safe on a terminal, untouched in a pipe. Waits while the reader is slow. */
+export async function writeText(output: Output, text: string): Promise<void> {
+  const flowing = output.write(output.isTTY ? toSafeText(text) : text);
+  if (!flowing) await new Promise<void>((resolve) => output.once("drain", resolve));
+}
+
+/**
+ * Writes a line for people. What it says may come from elsewhere, so it is made safe before it is painted.
+ */
+export function writeLine(output: Output, line = "", paint: (text: string) => string = (text) => text): void {
+  output.write(`${paint(output.isTTY ? toSafeText(line) : line)}\n`);
+}

@@ -1,0 +1,65 @@
+import { Command, Option } from "commander";
+import { VERSION } from "../kernel/version.ts";
+import { addBackupCommands } from "./commands/backup.ts";
+import { addClientCommands } from "./commands/client.ts";
+import { addConfigCommands } from "./commands/config.ts";
+import { addDemoCommand } from "./commands/demo.ts";
+import { addKeysCommands } from "./commands/keys.ts";
+import { addMinerCommands } from "./commands/miner.ts";
+import { addReceiptCommands } from "./commands/receipt.ts";
+import { addServeCommand } from "./commands/serve.ts";
+import { addVersionCommand } from "./commands/version.ts";
+import type { CliContext } from "./context.ts";
+import { OUTPUT_FORMATS } from "./format.ts";
+import { examples } from "./help.ts";
+
+function addGlobalOptions(program: Command): void {
+  program
+    .option("--url <url>", "daemon to talk to (AITBC_URL)")
+    .option("--api-key <key>", "API key; AITBC_API_KEY is safer, because nobody else sees it")
+    .addOption(new Option("--output <format>", "how results are written").choices(OUTPUT_FORMATS))
+    .option("--timeout <seconds>", "longest wait for one answer")
+    .option("--config-file <file>", "configuration to read (AITBC_CONFIG)")
+    .option("--data-dir <directory>", "database, keys and identities (AITBC_DATA_DIR)")
+    .option("-v, --verbose", "say more on stderr")
+    .option("--debug", "log everything, and show where an error happened");
+}
+
+/** Builds the command tree. Actions load what they need when they run, so that help and version start quickly. */
+export function createProgram(context: CliContext): Command {
+  const { io } = context;
+  const program = new Command("aitbc");
+  program
+    .description("A compute network for AI: run jobs, run a miner, check receipts.")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help for a command")
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+    })
+    .showHelpAfterError("  → add --help to see what is possible, with examples")
+    .exitOverride()
+    .addHelpText(
+      "after",
+      examples(
+        ["aitbc demo", "see everything work, in a few seconds"],
+        ["aitbc serve", "run a coordinator and a miner"],
+        ['aitbc client submit --prompt "What is 37 + 45?"', "ask; the answer streams in"],
+      ),
+    );
+  addGlobalOptions(program);
+  addDemoCommand(program, context);
+  addServeCommand(program, context);
+  addMinerCommands(program, context);
+  addClientCommands(program, context);
+  addReceiptCommands(program, context);
+  addKeysCommands(program, context);
+  addConfigCommands(program, context);
+  addBackupCommands(program, context);
+  addVersionCommand(program, context);
+  return program;
+}

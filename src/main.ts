@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+/** The process edge: signals and exit codes. */
+
+/** First word of the command line that starts the child process of the llama engine. */
+const ENGINE_CHILD = "__engine";
+
+// A listener of our own keeps SIGUSR1 from opening Node's inspector, which would hand out keys and memory.
+process.on("SIGUSR1", () => {});
+
+if (process.argv[2] === ENGINE_CHILD) {
+  const { runEngineChild } = await import("./roles/miner/index.ts");
+  await runEngineChild();
+} else {
+  const [{ runCli }, { createProcessIo }] = await Promise.all([
+    import("./cli/run.ts"),
+    import("./cli/process-io.ts"),
+  ]);
+  // What a command left open (a kept-alive connection) must not hold the process.
+  process.exit(await runCli(process.argv.slice(2), createProcessIo()));
+}
