@@ -71,6 +71,7 @@ export const OfferTerms = z.strictObject({
   settlement: z.literal("voucher"),
   nonce: z.string(),
 });
+export type OfferTerms = z.infer<typeof OfferTerms>;
 
 /** A miner's signed statement of how far it got. */
 export const ProgressStatement = z.strictObject({

@@ -45,11 +45,5 @@ export const CoordinatorConfig = z.strictObject({
     .default(2_000)
     .meta({ description: "Readers of job streams at once; more are refused with 429" }),
   max_sessions: z.int().min(1).max(100_000).default(2_000).meta({ description: "Miners connected at once" }),
-  backoff_base_ms: z
-    .int()
-    .min(0)
-    .max(60_000)
-    .default(500)
-    .meta({ description: "Wait before the second attempt; doubles with each further one, up to 30 s" }),
 });
 export type CoordinatorConfig = z.infer<typeof CoordinatorConfig>;

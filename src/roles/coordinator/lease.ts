@@ -1,6 +1,7 @@
 import { RunningHash } from "../../crypto/hash.ts";
 import type { Terms } from "../../domain/job/terms.ts";
-import type { SignedProgress } from "../../domain/receipt/progress.ts";
+import type { ReceiptProgress } from "../../domain/receipt/fields.ts";
+import type { JobTable } from "./tables.ts";
 
 /** The connection that works on a lease. */
 export interface LeaseHolder {
@@ -22,6 +23,8 @@ export class Lease {
   readonly minerId: string;
   readonly terms: Terms;
   readonly termsHash: string;
+  /** The job as it was when the lease was granted. */
+  readonly job: JobTable;
   readonly payout: string | null;
   /** Monotonic ms. */
   readonly grantedAt: number;
@@ -35,7 +38,7 @@ export class Lease {
   storedBytes: number;
   /** Bytes of the job's output that were accepted, stored or about to be. */
   acceptedBytes: number;
-  progress: SignedProgress | undefined;
+  progress: ReceiptProgress | undefined;
   /** Text that waits for the next flush. */
   #pending: string[] = [];
   #pendingProgress = false;
@@ -43,27 +46,27 @@ export class Lease {
   readonly #segment: RunningHash;
 
   constructor(options: {
+    job: JobTable;
     terms: Terms;
     termsHash: string;
-    minerId: string;
     payout: string | null;
     grantedAt: number;
     expiresAt: number;
     deadlineAt: number;
-    lastSeq: number;
     /** Text that earlier segments delivered. */
     prefix: string;
   }) {
+    this.job = options.job;
     this.terms = options.terms;
     this.termsHash = options.termsHash;
     this.jobId = options.terms.job_id;
     this.token = options.terms.token;
-    this.minerId = options.minerId;
+    this.minerId = options.job.miner_id ?? "";
     this.payout = options.payout;
     this.grantedAt = options.grantedAt;
     this.expiresAt = options.expiresAt;
     this.deadlineAt = options.deadlineAt;
-    this.lastSeq = options.lastSeq;
+    this.lastSeq = options.job.last_seq;
     this.storedBytes = options.terms.start_byte;
     this.acceptedBytes = options.terms.start_byte;
     this.#output = new RunningHash();
@@ -79,15 +82,16 @@ export class Lease {
     this.#pending.push(text);
   }
 
-  /** Takes over text of this segment that is stored already (after a restart). */
-  restore(text: string, bytes: number): void {
+  /** Takes over what this segment has stored already (after a restart). */
+  restore(text: string, bytes: number, progress: ReceiptProgress | undefined): void {
     this.#output.update(text);
     this.#segment.update(text);
     this.acceptedBytes += bytes;
     this.storedBytes = this.acceptedBytes;
+    this.progress = progress;
   }
 
-  recordProgress(progress: SignedProgress): void {
+  recordProgress(progress: ReceiptProgress): void {
     this.progress = progress;
     this.#pendingProgress = true;
   }
@@ -107,7 +111,7 @@ export class Lease {
   }
 
   /** Takes what waits for the database: text, and the last progress when it is new. */
-  takePending(): { text: string; startByte: number; endByte: number; progress: SignedProgress | undefined } {
+  takePending(): { text: string; startByte: number; endByte: number; progress: ReceiptProgress | undefined } {
     const text = this.#pending.join("");
     const progress = this.#pendingProgress ? this.progress : undefined;
     this.#pending = [];

@@ -35,6 +35,18 @@ export async function readText(db: Db, jobId: string, beforeToken?: number): Pro
   return rows.map((row) => row.text).join("");
 }
 
+/** The text that one lease has stored. */
+export async function readSegmentText(db: Db, jobId: string, token: number): Promise<string> {
+  const rows = await db
+    .selectFrom("coordinator_chunk")
+    .select("text")
+    .where("job_id", "=", jobId)
+    .where("token", "=", token)
+    .orderBy("seq")
+    .execute();
+  return rows.map((row) => row.text).join("");
+}
+
 type NewSegment = Pick<SegmentTable, "job_id" | "token" | "miner_id" | "start_byte" | "started_at" | "terms">;
 
 const insertSegmentRow = prepared<NewSegment>()((db, p) =>

@@ -115,7 +115,8 @@ const updateClaimed = prepared<{
       attempts: e("attempts", "+", 1),
       miner_id: p("miner_id"),
       instance: p("instance"),
-      model: p("model"),
+      // A job that names no model keeps the one that it began with: another could not continue its text.
+      model: e.fn.coalesce("model", e.val(p("model"))),
       started_at: p("now"),
     }))
     .where("job_id", "=", p("job_id"))

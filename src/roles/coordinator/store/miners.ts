@@ -10,3 +10,7 @@ export async function upsertMiner(tx: Db, miner: MinerTable): Promise<void> {
     .onConflict((conflict) => conflict.column("miner_id").doUpdateSet(changing))
     .execute();
 }
+
+export function findMiner(db: Db, minerId: string): Promise<MinerTable | undefined> {
+  return db.selectFrom("coordinator_miner").selectAll().where("miner_id", "=", minerId).executeTakeFirst();
+}

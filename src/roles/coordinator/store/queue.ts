@@ -134,22 +134,29 @@ export async function internRequirement(
   return row.requirement_id;
 }
 
-/** Removes classes that no waiting job has, keeping those in `keep`. Returns the ids removed. */
+/** Removes classes that no waiting or running job has, but those in `keep`. Returns the ids removed. */
 export async function pruneRequirements(tx: Db, keep: readonly number[]): Promise<number[]> {
-  const rows = await tx
-    .deleteFrom("coordinator_requirement")
-    .where("requirement_id", "not in", keep.length > 0 ? keep : [-1])
+  const unused = await tx
+    .selectFrom("coordinator_requirement as r")
+    .select("r.requirement_id")
     .where((e) =>
       e.not(
         e.exists(
           e
-            .selectFrom("coordinator_queue")
-            .select("job_id")
-            .whereRef("coordinator_queue.requirement_id", "=", "coordinator_requirement.requirement_id"),
+            .selectFrom("coordinator_queue as q")
+            .select("q.job_id")
+            .whereRef("q.requirement_id", "=", "r.requirement_id"),
         ),
       ),
     )
-    .returning("requirement_id")
+    .where("r.requirement_id", "not in", (e) =>
+      e.selectFrom("coordinator_job").select("requirement_id").where("instance", "is not", null),
+    )
     .execute();
-  return rows.map((row) => row.requirement_id);
+  const kept = new Set(keep);
+  const ids = unused.map((row) => row.requirement_id).filter((id) => !kept.has(id));
+  for (const id of ids) {
+    await tx.deleteFrom("coordinator_requirement").where("requirement_id", "=", id).execute();
+  }
+  return ids;
 }

@@ -1,0 +1,91 @@
+import { isTerminal } from "../../domain/job/state.ts";
+import { AppError } from "../../kernel/errors.ts";
+import type { ChunkEvent, JobEvent, StateEvent } from "../../wire/job-events.ts";
+import type { QueueView } from "../../wire/jobs.ts";
+import { CHUNK_PAGE, KEEP_ALIVE_MS, POSITION_INTERVAL_MS } from "./limits.ts";
+import type { Store } from "./ports.ts";
+import { findReceipt, listChunks } from "./store/delivery.ts";
+import { findJob } from "./store/jobs.ts";
+import type { Streams } from "./streams.ts";
+import type { JobTable } from "./tables.ts";
+import { toEndEvent } from "./views.ts";
+
+/** What a reader is handed: an event, or a sign of life. */
+export type StreamItem = JobEvent | "keep-alive";
+
+interface EventSource {
+  readonly store: Store;
+  readonly streams: Streams;
+  /** Most readers at once. */
+  readonly maxReaders: number;
+  queueView(job: JobTable): Promise<QueueView | undefined>;
+}
+
+/**
+ * Reads a job's stream from after a sequence number to its end. Rows are the truth: the reader holds no more
+ * than a page of chunks, takes the newest from the ring and the rest from the database, and so never misses
+ * nor repeats one, however slow it is.
+ */
+export async function* readEvents(
+  source: EventSource,
+  jobId: string,
+  afterSeq: number,
+  signal: AbortSignal,
+): AsyncGenerator<StreamItem, void, void> {
+  const { store, streams } = source;
+  if (streams.readers >= source.maxReaders) {
+    throw new AppError("LIMIT_EXCEEDED", `${source.maxReaders} streams are open already; try again later`);
+  }
+  const detach = streams.attach(jobId);
+  try {
+    let sent = afterSeq;
+    let job: JobTable | undefined;
+    let stateVersion = -1;
+    let shown = "";
+    while (!signal.aborted) {
+      const look = streams.look(jobId, sent);
+      if (job === undefined || look.stateVersion !== stateVersion || job.state === "QUEUED") {
+        job = await findJob(store.db, jobId);
+        stateVersion = look.stateVersion;
+      }
+      if (!job) return;
+      const event = isTerminal(job.state) ? undefined : await toStateEvent(source, job);
+      const text = JSON.stringify(event);
+      if (event && text !== shown) {
+        shown = text;
+        yield { event: "state", data: event };
+      }
+      const chunks = look.chunks ?? (await readChunks(store, jobId, sent));
+      for (const chunk of chunks) {
+        sent = chunk.seq;
+        yield { event: "chunk", id: chunk.seq, data: chunk };
+      }
+      if (isTerminal(job.state) && sent >= job.last_seq) {
+        const receipt = await findReceipt(store.db, jobId);
+        yield { event: "end", id: job.last_seq + 1, data: toEndEvent(job, receipt?.receipt_id ?? null) };
+        return;
+      }
+      if (chunks.length > 0) continue;
+      const before = look.version;
+      await streams.wait(
+        jobId,
+        before,
+        job.state === "QUEUED" ? POSITION_INTERVAL_MS : KEEP_ALIVE_MS,
+        signal,
+      );
+      if (streams.look(jobId, sent).version === before) yield "keep-alive";
+    }
+  } finally {
+    detach();
+  }
+}
+
+async function toStateEvent(source: EventSource, job: JobTable): Promise<StateEvent> {
+  const queue = await source.queueView(job);
+  return { state: job.state, attempt: job.attempts, miner_id: job.miner_id, ...(queue && { queue }) };
+}
+
+async function readChunks(store: Store, jobId: string, afterSeq: number): Promise<ChunkEvent[]> {
+  const rows = await listChunks(store.db, jobId, afterSeq, CHUNK_PAGE);
+  return rows.map(({ seq, token, text }) => ({ seq, segment: token, text }));
+}

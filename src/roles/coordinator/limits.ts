@@ -1,0 +1,30 @@
+/** The coordinator's own limits and periods. */
+
+/** Chunks of all jobs that arrive within this time are stored by one operation, in ms (design: ≤ 2 ms). */
+export const FLUSH_DELAY_MS = 2;
+/** How often the queue is searched for jobs that expired or whose back-off is over, in ms. */
+export const SWEEP_INTERVAL_MS = 250;
+/** Entries that one sweep handles; the rest waits for the next, so that a flood never blocks the loop. */
+export const SWEEP_BATCH = 500;
+/** How often idle miners look for jobs whose event was lost, in ms. */
+export const RECHECK_INTERVAL_MS = 1_000;
+/** How long an answer is kept under its Idempotency-Key, in ms. */
+export const IDEMPOTENCY_KEPT_MS = 24 * 3600 * 1000;
+/** How often old Idempotency-Keys and unused classes of needs are removed, in ms. */
+export const HOUSEKEEPING_INTERVAL_MS = 60_000;
+/** Classes of needs kept in memory; beyond it unused ones are removed, then submissions are refused. */
+export const MAX_REQUIREMENTS = 20_000;
+/** A class of needs is kept this long after it was last asked for, in ms: longer than any submission takes. */
+export const REQUIREMENT_KEPT_MS = 60_000;
+/** Chunks that a reader takes from the database at once. */
+export const CHUNK_PAGE = 256;
+/** How often a silent stream says that it lives, in ms: proxies often close after 30 s. */
+export const KEEP_ALIVE_MS = 15_000;
+/** How often a waiting reader learns its position anew, in ms. */
+export const POSITION_INTERVAL_MS = 1_000;
+/** Positions are counted up to here; beyond it the position is a lower bound. */
+export const POSITION_BOUND = 10_000;
+/** Time in which a miner must register after the challenge, in ms. */
+export const REGISTER_TIMEOUT_MS = 10_000;
+/** Sent bytes that may wait in a miner's connection before it is closed as too slow. */
+export const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;

@@ -1,0 +1,127 @@
+import { canonicalize } from "../../crypto/canonical-json.ts";
+import { sha256Hex } from "../../crypto/hash.ts";
+import { type MatchRequirements, matchMiner } from "../../domain/job/matching.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { AppError } from "../../kernel/errors.ts";
+import type { JobSubmission } from "../../wire/jobs.ts";
+import { toUait } from "../../wire/scalars.ts";
+import { MAX_REQUIREMENTS, REQUIREMENT_KEPT_MS } from "./limits.ts";
+import type { Store } from "./ports.ts";
+import type { MinerProfile } from "./session.ts";
+import { internRequirement, listRequirements, pruneRequirements } from "./store/queue.ts";
+
+/** What a job needs of a miner, with its kind. Prices are µAIT per 1,000,000 units. */
+export interface Need extends MatchRequirements {
+  readonly kind: string;
+}
+
+/**
+ * What a submission needs. A miner that asks more than the coordinator pays, or than the client allows, does
+ * not fit. @throws AppError INVALID_PAYLOAD when the client allows less than this coordinator's price
+ */
+export function toNeed({ payload, constraints = {} }: JobSubmission, unitPrice: number): Need {
+  const { max_price, ...rest } = constraints;
+  if (max_price !== undefined && toUait(max_price) < unitPrice) {
+    throw new AppError(
+      "INVALID_PAYLOAD",
+      `/constraints/max_price: the price here is ${unitPrice} µAIT per 1,000,000 units; allow at least that`,
+      { meta: { pointer: "/constraints/max_price" } },
+    );
+  }
+  return { kind: payload.type, model: payload.model ?? null, ...rest, max_price_uait: unitPrice };
+}
+
+/** What of a miner's profile jobs are matched with. */
+function toMatchCapabilities({ region, capabilities }: MinerProfile) {
+  const { gpus, cuda, models, price } = capabilities;
+  return { region, gpus, cuda, models, price_uait: price === null ? null : toUait(price) };
+}
+
+/**
+ * Classes of needs. Jobs with the same needs share a class, so that matching is done once a class and a claim
+ * asks the queue's index once a class, however many jobs wait.
+ */
+export class Requirements {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #needs = new Map<number, Need>();
+  /** When a class was last asked for, on the monotonic clock. */
+  readonly #used = new Map<number, number>();
+  readonly #ids = new Map<string, number>();
+  /** Raised with each change, so that sessions know when their list is old. */
+  #version = 0;
+  readonly #eligible = new WeakMap<MinerProfile, { version: number; ids: readonly number[] }>();
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  async load(): Promise<void> {
+    for (const row of await listRequirements(this.#store.db)) {
+      // The column was written by `intern` from a Need.
+      this.#remember(row.requirement_id, row.digest, JSON.parse(row.constraints) as Need);
+    }
+  }
+
+  /** The id of a class, stored if it is new. @throws AppError LIMIT_EXCEEDED */
+  async intern(need: Need): Promise<number> {
+    const text = canonicalize(need as never);
+    const digest = sha256Hex(text);
+    const known = this.#ids.get(digest);
+    if (known !== undefined) {
+      this.#used.set(known, this.#clock.monotonic());
+      return known;
+    }
+    if (this.#needs.size >= MAX_REQUIREMENTS) await this.prune();
+    if (this.#needs.size >= MAX_REQUIREMENTS) {
+      throw new AppError("LIMIT_EXCEEDED", `jobs with ${MAX_REQUIREMENTS} different needs wait already`);
+    }
+    const { kind, model = null } = need;
+    const row = { digest, kind, model, constraints: text };
+    const id = await this.#store.operation((tx) => internRequirement(tx, row));
+    this.#remember(id, digest, need);
+    return id;
+  }
+
+  /** The classes that a miner can run. */
+  eligible(miner: MinerProfile): readonly number[] {
+    const cached = this.#eligible.get(miner);
+    if (cached?.version === this.#version) return cached.ids;
+    const capabilities = toMatchCapabilities(miner);
+    const ids = [...this.#needs]
+      .filter(([, need]) => matchMiner(need, capabilities).matches)
+      .map(([id]) => id);
+    this.#eligible.set(miner, { version: this.#version, ids });
+    return ids;
+  }
+
+  /** Why a miner cannot run a class; undefined when it can. */
+  explain(requirementId: number, miner: MinerProfile): string | undefined {
+    const need = this.#needs.get(requirementId);
+    if (!need) return undefined;
+    const match = matchMiner(need, toMatchCapabilities(miner));
+    return match.matches ? undefined : match.reason;
+  }
+
+  /** Forgets classes that no waiting or running job has and that nobody asked for lately. */
+  async prune(): Promise<void> {
+    const since = this.#clock.monotonic() - REQUIREMENT_KEPT_MS;
+    const recent = [...this.#used].filter(([, at]) => at >= since).map(([id]) => id);
+    const removed = new Set(await this.#store.operation((tx) => pruneRequirements(tx, recent)));
+    if (removed.size === 0) return;
+    for (const id of removed) {
+      this.#needs.delete(id);
+      this.#used.delete(id);
+    }
+    for (const [digest, id] of this.#ids) if (removed.has(id)) this.#ids.delete(digest);
+    this.#version++;
+  }
+
+  #remember(id: number, digest: string, need: Need): void {
+    this.#needs.set(id, need);
+    this.#ids.set(digest, id);
+    this.#used.set(id, this.#clock.monotonic());
+    this.#version++;
+  }
+}

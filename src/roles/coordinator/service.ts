@@ -1,0 +1,343 @@
+import { isTerminal } from "../../domain/job/state.ts";
+import type { Channel } from "../../kernel/channel.ts";
+import { AppError } from "../../kernel/errors.ts";
+import type { Principal } from "../../wire/access.ts";
+import type { JobResult, JobSubmission, JobView, QueueView, ReceiptPage } from "../../wire/jobs.ts";
+import type { CoordinatorConfig } from "./config.ts";
+import { Delivery } from "./delivery.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { readEvents, type StreamItem } from "./events.ts";
+import { type CoordinatorIdentity, openIdentity } from "./identity.ts";
+import { type Idempotency, Intake, type Submitted } from "./intake.ts";
+import { type Backlog, Leases } from "./leases.ts";
+import { POSITION_BOUND } from "./limits.ts";
+import { CoordinatorMetrics } from "./metrics.ts";
+import { Miners } from "./miners.ts";
+import type { CoordinatorDeps } from "./ports.ts";
+import { restoreLease } from "./recovery.ts";
+import { Requirements } from "./requirements.ts";
+import { Settlement } from "./settlement.ts";
+import { findReceipt, listReceipts, readText } from "./store/delivery.ts";
+import { adoptRuns, countQueued, endQueued, findJob, listOrphanedRuns } from "./store/jobs.ts";
+import { countBefore } from "./store/queue.ts";
+import { Streams } from "./streams.ts";
+import { Sweeper } from "./sweeper.ts";
+import type { JobTable } from "./tables.ts";
+import { isPartial, toJobView } from "./views.ts";
+
+/** How often a cancellation looks again when the job moves under it: more moves than any job makes at once. */
+const CANCEL_RETRIES = 5;
+
+/** Everything that exists once the coordinator's identity is known. */
+interface Running {
+  readonly identity: CoordinatorIdentity;
+  readonly settlement: Settlement;
+  readonly dispatcher: Dispatcher;
+  readonly delivery: Delivery;
+  readonly miners: Miners;
+  readonly sweeper: Sweeper;
+}
+
+/** The coordinator: takes jobs in, brings them to miners, streams and settles what they deliver. */
+export class Coordinator {
+  readonly #deps: CoordinatorDeps;
+  readonly #config: CoordinatorConfig;
+  readonly #leases = new Leases();
+  readonly #streams = new Streams();
+  readonly #requirements: Requirements;
+  readonly #intake: Intake;
+  readonly #metrics: CoordinatorMetrics;
+  readonly #instance: string;
+  readonly #backlog: Backlog = { queued: 0 };
+  #running: Running | undefined;
+  readonly #unsubscribe: (() => void)[] = [];
+
+  constructor(deps: CoordinatorDeps, config: CoordinatorConfig) {
+    this.#deps = deps;
+    this.#config = config;
+    this.#instance = deps.ids.next();
+    this.#requirements = new Requirements(deps.store, deps.clock);
+    this.#metrics = new CoordinatorMetrics(deps.metrics, {
+      queued: () => this.#backlog.queued,
+      running: () => this.#leases.size,
+      readers: () => this.#streams.readers,
+      miners: () => this.#running?.dispatcher.sessions.size ?? 0,
+    });
+    this.#intake = new Intake({
+      ...deps,
+      config,
+      requirements: this.#requirements,
+      queued: () => this.#backlog.queued,
+    });
+  }
+
+  /** Opens the identity, takes up the leases of an earlier process, and begins to dispatch. */
+  async start(): Promise<void> {
+    const { store, bus, random, identityFile } = this.#deps;
+    const identity = await openIdentity(identityFile, random);
+    await this.#requirements.load();
+    const running = this.#compose(identity);
+    this.#backlog.queued = await countQueued(store.db);
+    await this.#adopt();
+    this.#running = running;
+    this.#unsubscribe.push(
+      bus.on("job.queued", ({ requirement_id }) => running.dispatcher.nudgeClass(requirement_id)),
+      bus.on("job.ended", ({ job_id, state }) => {
+        this.#metrics.ended(state);
+        this.#streams.changed(job_id);
+      }),
+      bus.on("receipt.issued", () => this.#metrics.receipts.inc()),
+    );
+    running.sweeper.start();
+  }
+
+  get ready(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Grants no lease any more and brings what was delivered to disk. Running leases outlive the process. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    if (!running) return;
+    running.dispatcher.close();
+    running.sweeper.stop();
+    await running.delivery.drain();
+  }
+
+  /** Serves a miner that an API key has admitted. */
+  acceptMiner(keyId: string, channel: Channel): void {
+    this.#get().miners.accept(keyId, channel);
+  }
+
+  async submit(client: Principal, submission: JobSubmission, idempotency?: Idempotency): Promise<Submitted> {
+    this.#get();
+    const submitted = await this.#intake.submit(client.owner_id, submission, idempotency);
+    if (!submitted.replayed) {
+      this.#backlog.queued++;
+      this.#metrics.submitted.inc();
+    }
+    return submitted;
+  }
+
+  async view(caller: Principal, jobId: string): Promise<JobView> {
+    const job = await this.#findOwn(caller, jobId);
+    return toJobView(job, await this.#queueView(job));
+  }
+
+  /** @throws AppError JOB_NOT_READY while the job waits or runs */
+  async result(caller: Principal, jobId: string): Promise<JobResult> {
+    const { db } = this.#deps.store;
+    const job = await this.#findOwn(caller, jobId);
+    if (!isTerminal(job.state)) throw new AppError("JOB_NOT_READY", "job not ready");
+    if (job.state !== "COMPLETED" && !isPartial(job)) {
+      throw new AppError(
+        "CONFLICT_STATE",
+        `the job is ${job.state} and delivered nothing${job.error ? `: ${job.error}` : ""}`,
+      );
+    }
+    const receipt = await findReceipt(db, jobId);
+    return {
+      result: {
+        text: await readText(db, jobId),
+        model: job.model,
+        finish_reason: job.finish_reason,
+        // The column was written from a checked frame.
+        usage: job.usage === null ? null : (JSON.parse(job.usage) as JobResult["result"]["usage"]),
+        segments: job.token,
+        ...(isPartial(job) && { partial: true }),
+      },
+      receipt: receipt ? JSON.parse(receipt.document) : null,
+    };
+  }
+
+  /** Cancels a job that waits or runs; what was delivered is settled. @throws AppError CONFLICT_STATE */
+  async cancel(caller: Principal, jobId: string): Promise<JobView> {
+    const { store, clock, bus } = this.#deps;
+    for (let attempt = 0; attempt < CANCEL_RETRIES; attempt++) {
+      const job = await this.#findOwn(caller, jobId);
+      if (isTerminal(job.state)) throw new AppError("CONFLICT_STATE", "job not cancelable");
+      if (job.state === "RUNNING") {
+        await this.#cancelRunning(jobId);
+      } else {
+        const end = { job_id: jobId, state: "CANCELED", completed_at: clock.now(), error: null } as const;
+        if (await store.operation((tx) => endQueued(tx, end))) {
+          this.#backlog.queued--;
+          bus.emit("job.ended", { job_id: jobId, state: "CANCELED" });
+        }
+      }
+      const after = await this.#findOwn(caller, jobId);
+      if (isTerminal(after.state)) return toJobView(after);
+    }
+    throw new AppError("CONFLICT_STATE", "the job changes too fast to be canceled; try again");
+  }
+
+  /** The job's stream from after a sequence number; undefined when it was read to its end. */
+  async events(
+    caller: Principal,
+    jobId: string,
+    afterSeq: number,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<StreamItem, void, void> | undefined> {
+    const job = await this.#findOwn(caller, jobId);
+    if (isTerminal(job.state) && afterSeq > job.last_seq) return undefined;
+    const source = {
+      store: this.#deps.store,
+      streams: this.#streams,
+      maxReaders: this.#config.max_streams,
+      queueView: (row: JobTable) => this.#queueView(row),
+    };
+    return readEvents(source, jobId, afterSeq, signal);
+  }
+
+  async receipt(caller: Principal, jobId: string): Promise<unknown> {
+    await this.#findOwn(caller, jobId);
+    const row = await findReceipt(this.#deps.store.db, jobId);
+    if (!row) throw new AppError("RECEIPT_NOT_FOUND", "receipt not available");
+    return JSON.parse(row.document);
+  }
+
+  /** Receipts of a job, oldest first; the cursor is the last token of the page before. */
+  async receipts(caller: Principal, jobId: string, cursor: number, limit: number): Promise<ReceiptPage> {
+    await this.#findOwn(caller, jobId);
+    const rows = await listReceipts(this.#deps.store.db, jobId, cursor, limit + 1);
+    const page = rows.slice(0, limit);
+    return {
+      items: page.map((row) => JSON.parse(row.document)),
+      next_cursor: rows.length > limit ? String(page.at(-1)?.token) : null,
+    };
+  }
+
+  #compose(identity: CoordinatorIdentity): Running {
+    const deps = this.#deps;
+    const shared = {
+      ...deps,
+      config: this.#config,
+      identity,
+      leases: this.#leases,
+      streams: this.#streams,
+      backlog: this.#backlog,
+    };
+    const readopt = (jobId: string): void => {
+      this.#readopt(jobId).catch((error: unknown) =>
+        deps.log.error({ err: error, job_id: jobId }, "lease not taken up"),
+      );
+    };
+    const settlement = new Settlement({ ...shared, onUnsettled: readopt });
+    const dispatcher = new Dispatcher({
+      ...shared,
+      requirements: this.#requirements,
+      instance: this.#instance,
+      coordinatorId: identity.id,
+    });
+    const delivery = new Delivery({
+      ...shared,
+      onFenced: (lease) => {
+        const { holder } = lease;
+        this.#leases.remove(lease);
+        holder?.revoke(
+          lease,
+          "fenced",
+          "STALE_LEASE",
+          "what was delivered could not be stored under this lease",
+        );
+        readopt(lease.jobId);
+      },
+    });
+    const miners = new Miners({
+      ...shared,
+      delivery,
+      settlement,
+      dispatcher,
+      deliveredBytes: (bytes) => this.#metrics.deliveredBytes.inc(bytes),
+    });
+    const sweeper = new Sweeper({
+      ...shared,
+      settlement,
+      dispatcher,
+      requirements: this.#requirements,
+      onExpired: (job_id) => {
+        this.#backlog.queued--;
+        deps.bus.emit("job.ended", { job_id, state: "EXPIRED" });
+      },
+    });
+    return { identity, settlement, dispatcher, delivery, miners, sweeper };
+  }
+
+  /** Takes up what an earlier process left running. Each lease gets a full term. */
+  async #adopt(): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    const orphans = await listOrphanedRuns(store.db, this.#instance);
+    for (const job of orphans) {
+      this.#leases.add(await restoreLease(store, clock, job, this.#config.lease_seconds * 1000));
+    }
+    await store.operation((tx) => adoptRuns(tx, this.#instance));
+    if (orphans.length > 0) log.info({ jobs: orphans.length }, "running jobs taken up after a restart");
+  }
+
+  /** Takes a lease up again from its rows, when memory and rows may differ. It runs out at once. */
+  async #readopt(jobId: string): Promise<void> {
+    const { store, clock } = this.#deps;
+    const job = await findJob(store.db, jobId);
+    if (job?.state !== "RUNNING" || this.#leases.find(jobId)) return;
+    this.#leases.add(await restoreLease(store, clock, job, 0));
+  }
+
+  async #cancelRunning(jobId: string): Promise<void> {
+    const lease = this.#leases.find(jobId);
+    if (!lease) return;
+    const { holder } = lease;
+    const { settlement } = this.#get();
+    await settlement.fail(lease, { outcome: "canceled", error: null, retry: false });
+    holder?.revoke(lease, "cancel", "JOB_CANCELED", "canceled by its client");
+  }
+
+  /** The job, if it exists and the caller may see it: other clients' jobs do not exist for a client. */
+  async #findOwn(caller: Principal, jobId: string): Promise<JobTable> {
+    const job = await findJob(this.#deps.store.db, jobId);
+    if (!job || (caller.kind !== "admin" && job.client_id !== caller.owner_id)) {
+      throw new AppError("JOB_NOT_FOUND", "job not found");
+    }
+    return job;
+  }
+
+  async #queueView(job: JobTable): Promise<QueueView | undefined> {
+    if (job.state !== "QUEUED") return undefined;
+    const before = await countBefore(this.#deps.store.db, job, POSITION_BOUND);
+    const sessions = [...(this.#running?.dispatcher.sessions.values() ?? [])];
+    const reasons = sessions.map((session) =>
+      this.#requirements.explain(job.requirement_id, session.profile),
+    );
+    const eligible = reasons.filter((reason) => reason === undefined).length;
+    return {
+      position: before + 1,
+      position_is_lower_bound: before >= POSITION_BOUND,
+      miners_online: sessions.length,
+      miners_eligible: eligible,
+      reason: toReason(job, sessions.length, eligible, reasons),
+    };
+  }
+
+  #get(): Running {
+    if (!this.#running) throw new AppError("SHUTTING_DOWN", "the coordinator is not running");
+    return this.#running;
+  }
+}
+
+/** Why a job waits, in one sentence. */
+function toReason(
+  job: JobTable,
+  online: number,
+  eligible: number,
+  reasons: readonly (string | undefined)[],
+): string {
+  if (online === 0) return "no miner is online";
+  const miners = `${online} ${online === 1 ? "miner" : "miners"} online`;
+  if (eligible === 0) {
+    const distinct = [...new Set(reasons)].slice(0, 3).join("; ");
+    return `${miners}, none fits: ${distinct}`;
+  }
+  if (job.error !== null) return `waits for another attempt after ${job.error}`;
+  return `${miners}, ${eligible} can run it when a slot is free`;
+}

@@ -1,0 +1,231 @@
+import { type Channel, CLOSE } from "../../kernel/channel.ts";
+import { AppError, toAppError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
+import {
+  type CoordinatorFrame,
+  decodeMinerFrame,
+  type MinerCapabilities,
+  type MinerFrame,
+  type Offer,
+} from "../../wire/session.ts";
+import type { Lease, LeaseHolder } from "./lease.ts";
+import { MAX_BUFFERED_BYTES, REGISTER_TIMEOUT_MS } from "./limits.ts";
+
+type Register = Extract<MinerFrame, { type: "register" }>;
+type Frame<Type extends MinerFrame["type"]> = Extract<MinerFrame, { type: Type }>;
+type Fence = { readonly job_id: string; readonly token: number };
+
+/** What a miner said of itself at registration. */
+export interface MinerProfile {
+  readonly minerId: string;
+  readonly publicKey: Uint8Array;
+  readonly name: string;
+  readonly region: string | null;
+  readonly payout: string | null;
+  readonly slots: number;
+  readonly capabilities: MinerCapabilities;
+}
+
+/** What the coordinator does with a miner's frames. Everything about a lease is fenced by its token. */
+export interface SessionHandler {
+  /** Checks the proof of the key, records the miner, and tells which running leases still hold. */
+  register(session: MinerSession, frame: Register): Promise<MinerProfile>;
+  registered(session: MinerSession, running: Register["running"]): void;
+  heartbeat(session: MinerSession, frame: Frame<"heartbeat">): void;
+  start(session: MinerSession, frame: Frame<"start">): void;
+  reject(session: MinerSession, frame: Frame<"reject">): Promise<void>;
+  chunk(session: MinerSession, frame: Frame<"chunk">): void;
+  progress(session: MinerSession, frame: Frame<"progress">): Promise<void>;
+  complete(session: MinerSession, frame: Frame<"complete">): Promise<void>;
+  fail(session: MinerSession, frame: Frame<"fail">): Promise<void>;
+  drain(session: MinerSession): void;
+  closed(session: MinerSession): void;
+}
+
+/** One miner's connection: frames in and out, and the leases that it works on. */
+export class MinerSession implements LeaseHolder {
+  readonly keyId: string;
+  readonly nonce: string;
+  /** Leases whose work goes over this connection, by job. */
+  readonly leases = new Map<string, Lease>();
+  /** Claims under way: slots that are as good as taken. */
+  claiming = 0;
+  draining = false;
+  open = true;
+  readonly #channel: Channel;
+  readonly #handler: SessionHandler;
+  readonly #log: Log;
+  #profile: MinerProfile | undefined;
+  #registering = false;
+
+  constructor(
+    channel: Channel,
+    options: { keyId: string; nonce: string; handler: SessionHandler; log: Log },
+  ) {
+    this.#channel = channel;
+    this.keyId = options.keyId;
+    this.nonce = options.nonce;
+    this.#handler = options.handler;
+    this.#log = options.log;
+    const timer = setTimeout(
+      () => this.#profile ?? this.close(CLOSE.protocolError, "not registered in time"),
+      REGISTER_TIMEOUT_MS,
+    );
+    timer.unref();
+    channel.onClose((reason) => {
+      clearTimeout(timer);
+      if (!this.open) return;
+      this.open = false;
+      this.#log.debug({ miner_id: this.#profile?.minerId, reason }, "miner session closed");
+      this.#handler.closed(this);
+    });
+    channel.onFrame((raw) => this.#receive(raw));
+  }
+
+  /** The registration. Only registered sessions are handed to anybody who asks for it. */
+  get profile(): MinerProfile {
+    if (!this.#profile) throw new TypeError("the session is not registered");
+    return this.#profile;
+  }
+
+  get registered(): boolean {
+    return this.#profile !== undefined;
+  }
+
+  get minerId(): string {
+    return this.profile.minerId;
+  }
+
+  /** Slots that can take an offer. */
+  get freeSlots(): number {
+    if (!this.open || this.draining) return 0;
+    return Math.max(0, this.profile.slots - this.leases.size - this.claiming);
+  }
+
+  send(frame: CoordinatorFrame): void {
+    if (this.#channel.bufferedBytes > MAX_BUFFERED_BYTES) {
+      this.close(CLOSE.tryLater, "too slow");
+      return;
+    }
+    this.#channel.send(JSON.stringify(frame));
+  }
+
+  offer(lease: Lease, offer: Omit<Offer, "type">): void {
+    this.leases.set(lease.jobId, lease);
+    lease.holder = this;
+    this.send({ type: "offer", ...offer });
+  }
+
+  acknowledge(lease: Lease): void {
+    this.send({ type: "ack", job_id: lease.jobId, token: lease.token, bytes: lease.storedBytes });
+  }
+
+  revoke(lease: Lease, type: "cancel" | "fenced", code: string, detail: string): void {
+    this.release(lease);
+    const fence = { job_id: lease.jobId, token: lease.token };
+    this.send(type === "cancel" ? { type, ...fence, reason: detail } : { type, ...fence, code, detail });
+  }
+
+  /** Frees the slot of a lease that has ended. */
+  release(lease: Lease): void {
+    if (this.leases.get(lease.jobId) === lease) this.leases.delete(lease.jobId);
+    if (lease.holder === this) lease.holder = undefined;
+    this.finishDrain();
+  }
+
+  /** Tells a draining miner that nothing of its work is left here. */
+  finishDrain(): void {
+    if (this.draining && this.leases.size === 0 && this.claiming === 0) this.send({ type: "drained" });
+  }
+
+  fence({ job_id, token }: Fence, error: AppError): void {
+    this.send({ type: "fenced", job_id, token, code: error.code, detail: error.message });
+  }
+
+  close(code: number, reason: string): void {
+    this.#channel.close(code, reason);
+  }
+
+  #receive(raw: string): void {
+    try {
+      this.#dispatch(decodeMinerFrame(raw));
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #dispatch(frame: MinerFrame): void {
+    if (frame.type !== "register" && !this.#profile) {
+      throw new AppError("PROTOCOL_VIOLATION", "the first frame must be register");
+    }
+    switch (frame.type) {
+      case "register":
+        this.#register(frame);
+        break;
+      case "heartbeat":
+        this.#handler.heartbeat(this, frame);
+        break;
+      case "start":
+        this.#now(frame, () => this.#handler.start(this, frame));
+        break;
+      case "chunk":
+        this.#now(frame, () => this.#handler.chunk(this, frame));
+        break;
+      case "drain":
+        this.#handler.drain(this);
+        break;
+      case "progress":
+        this.#later(frame.progress, this.#handler.progress(this, frame));
+        break;
+      case "reject":
+        this.#later(frame, this.#handler.reject(this, frame));
+        break;
+      case "complete":
+        this.#later(frame, this.#handler.complete(this, frame));
+        break;
+      case "fail":
+        this.#later(frame, this.#handler.fail(this, frame));
+        break;
+    }
+  }
+
+  #register(frame: Register): void {
+    if (this.#registering) throw new AppError("PROTOCOL_VIOLATION", "a session registers once");
+    this.#registering = true;
+    this.#handler.register(this, frame).then(
+      (profile) => {
+        this.#profile = profile;
+        if (this.open) this.#handler.registered(this, frame.running);
+      },
+      (error: unknown) => this.#refuse(error),
+    );
+  }
+
+  #now(fence: Fence, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#refuseLease(fence, error);
+    }
+  }
+
+  #later(fence: Fence, work: Promise<void>): void {
+    work.catch((error: unknown) => this.#refuseLease(fence, error));
+  }
+
+  /** A refused frame about a lease ends the lease's work, not the session. */
+  #refuseLease(fence: Fence, error: unknown): void {
+    const refusal = toAppError(error);
+    if (refusal.code === "INTERNAL")
+      this.#log.error({ err: error, job_id: fence.job_id }, "miner frame failed");
+    this.fence(fence, refusal);
+  }
+
+  /** Ends the session: the other side does not speak the protocol. */
+  #refuse(error: unknown): void {
+    const { code, message } = toAppError(error);
+    this.#log.warn({ miner_id: this.#profile?.minerId, code, detail: message }, "miner session refused");
+    this.send({ type: "error", code, detail: message });
+    this.close(CLOSE.protocolError, code);
+  }
+}

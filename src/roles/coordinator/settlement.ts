@@ -1,0 +1,284 @@
+import { equalBytes, fromBase64Url } from "../../crypto/bytes.ts";
+import { backoffMs } from "../../domain/job/backoff.ts";
+import { type JobEvent, type JobState, transition } from "../../domain/job/state.ts";
+import {
+  buildReceipt,
+  chargeSegment,
+  leavesReceipt,
+  type SegmentOutcome,
+} from "../../domain/receipt/build.ts";
+import { compareReceipt } from "../../domain/receipt/compare.ts";
+import type { Outcome, Receipt } from "../../domain/receipt/fields.ts";
+import { receiptFromJson } from "../../domain/receipt/parse.ts";
+import {
+  attestReceiptAsync,
+  canonicalReceipt,
+  receiptHash,
+  verifyBlockAsync,
+} from "../../domain/receipt/sign.ts";
+import type { Bus } from "../../kernel/bus.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { AppError } from "../../kernel/errors.ts";
+import type { RandomBytes } from "../../kernel/ids.ts";
+import type { BusEvents } from "../../wire/events.ts";
+import { type Portion, publishPortion, storePortion, takePortion } from "./delivery.ts";
+import type { CoordinatorIdentity } from "./identity.ts";
+import type { Lease } from "./lease.ts";
+import type { Backlog, Leases } from "./leases.ts";
+import type { Store } from "./ports.ts";
+import { findReceipt, insertReceipt, markSegmentEnded } from "./store/delivery.ts";
+import type { Db } from "./store/handle.ts";
+import { enqueueAgain, markLeaseEnded } from "./store/jobs.ts";
+import type { Streams } from "./streams.ts";
+
+/** How a lease ends other than by a complete answer. */
+export interface LeaseFailure {
+  readonly outcome: Exclude<Outcome, "completed">;
+  /** What the job's view shows: `CODE: message`. Null for a cancellation. */
+  readonly error: string | null;
+  /** Whether another attempt may help. */
+  readonly retry: boolean;
+}
+
+/** What a miner hands in with a complete answer. */
+export interface Completion {
+  readonly finish_reason: string;
+  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+  /** The receipt as the miner signed it, not yet checked. */
+  readonly receipt: unknown;
+}
+
+/** Everything that one end of a lease writes, in one transaction. */
+interface Ending {
+  readonly lease: Lease;
+  readonly portion: Portion;
+  readonly state: JobState;
+  readonly outcome: Outcome;
+  readonly error: string | null;
+  readonly finishReason: string | null;
+  readonly usage: string | null;
+  readonly receipt: Receipt | undefined;
+  readonly receiptBytes: Uint8Array | undefined;
+  /** When the job may run again, Unix ms; undefined when it has ended. */
+  readonly wakeAt: number | undefined;
+  readonly now: number;
+}
+
+const PPM = 1_000_000;
+
+/**
+ * Ends leases. State, last text, segment, receipt and queue entry of an ending are one transaction, fenced by
+ * the lease's token: of two endings one wins, and the other changes nothing.
+ */
+export class Settlement {
+  readonly #store: Store;
+  readonly #bus: Bus<BusEvents>;
+  readonly #clock: Clock;
+  readonly #random: RandomBytes;
+  readonly #identity: CoordinatorIdentity;
+  readonly #streams: Streams;
+  readonly #leases: Leases;
+  readonly #backlog: Backlog;
+  readonly #onUnsettled: (jobId: string) => void;
+
+  constructor(options: {
+    store: Store;
+    bus: Bus<BusEvents>;
+    clock: Clock;
+    random: RandomBytes;
+    identity: CoordinatorIdentity;
+    streams: Streams;
+    leases: Leases;
+    backlog: Backlog;
+    /** Hears of a lease whose ending could not be written: it must be taken up again from its rows. */
+    onUnsettled: (jobId: string) => void;
+  }) {
+    this.#store = options.store;
+    this.#bus = options.bus;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#identity = options.identity;
+    this.#streams = options.streams;
+    this.#leases = options.leases;
+    this.#backlog = options.backlog;
+    this.#onUnsettled = options.onUnsettled;
+  }
+
+  /**
+   * Ends a lease that did not complete. The job waits again when the failure allows it, attempts and time
+   * remain; otherwise it ends. Returns the job's new state, or undefined when the lease had ended before.
+   */
+  async fail(lease: Lease, failure: LeaseFailure): Promise<JobState | undefined> {
+    if (lease.ended) return undefined;
+    this.#leases.remove(lease);
+    const now = this.#clock.now();
+    const { job } = lease;
+    const timeLeft = job.max_run_ms - job.run_ms - this.#ranMs(lease) > 0;
+    const requeue = failure.retry && timeLeft && job.attempts < job.max_attempts;
+    const event: JobEvent = failure.outcome === "canceled" ? "cancel" : requeue ? "requeue" : "fail";
+    const portion = takePortion(lease);
+    const receipt = leavesReceipt(portion.endByte - lease.terms.start_byte, failure.outcome)
+      ? this.#buildReceipt(lease, failure.outcome, event !== "requeue", lease.progress)
+      : undefined;
+    const receiptBytes = receipt && canonicalReceipt(receipt);
+    const ending: Ending = {
+      lease,
+      portion,
+      state: transition("RUNNING", event),
+      outcome: failure.outcome,
+      error: failure.error,
+      finishReason: null,
+      usage: null,
+      receipt: receipt && (await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes)),
+      receiptBytes,
+      wakeAt: requeue ? now + this.#backoff(job.attempts) : undefined,
+      now,
+    };
+    return (await this.#commit(ending)) ? ending.state : undefined;
+  }
+
+  /**
+   * Ends a lease with a complete answer. The miner's receipt must say what the terms and the coordinator's own
+   * meter say, and carry the miner's signature; the coordinator attests it. The same answer twice gets the
+   * stored receipt. @throws AppError STALE_LEASE, INVALID_RECEIPT, INVALID_SIGNATURE
+   */
+  async complete(lease: Lease, completion: Completion, minerPublicKey: Uint8Array): Promise<Receipt> {
+    const receipt = receiptFromJson(completion.receipt);
+    const expected = this.#buildReceipt(lease, "completed", true, undefined);
+    const differing = compareReceipt(expected, receipt);
+    if (differing.length > 0) {
+      throw new AppError("INVALID_RECEIPT", `the receipt differs from the terms at ${differing.join(", ")}`);
+    }
+    const receiptBytes = canonicalReceipt(receipt);
+    const { signature } = receipt;
+    const isMiners = signature && equalBytes(fromBase64Url("key_id", signature.key_id), minerPublicKey);
+    if (!isMiners || !(await verifyBlockAsync(signature, receiptBytes))) {
+      throw new AppError("INVALID_SIGNATURE", "the receipt is not signed by the miner's identity key");
+    }
+    const attested = await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes);
+    if (lease.ended) throw staleLease();
+    this.#leases.remove(lease);
+    const held = await this.#commit({
+      lease,
+      portion: takePortion(lease),
+      state: transition("RUNNING", "complete"),
+      outcome: "completed",
+      error: null,
+      finishReason: completion.finish_reason,
+      usage: JSON.stringify(completion.usage),
+      receipt: attested,
+      receiptBytes,
+      wakeAt: undefined,
+      now: this.#clock.now(),
+    });
+    if (!held) throw staleLease();
+    return attested;
+  }
+
+  /** The stored answer to a `complete` that comes again with the same receipt. @throws AppError STALE_LEASE */
+  async replay(jobId: string, token: number, receiptJson: unknown): Promise<unknown> {
+    const stored = await findReceipt(this.#store.db, jobId, token);
+    const receipt = receiptFromJson(receiptJson);
+    if (!stored || stored.hash !== receiptHash(receipt)) throw staleLease();
+    return JSON.parse(stored.document);
+  }
+
+  #ranMs(lease: Lease): number {
+    return Math.max(0, Math.round(this.#clock.monotonic() - lease.grantedAt));
+  }
+
+  #backoff(attempts: number): number {
+    const jitter = Buffer.from(this.#random(4)).readUInt32BE() % PPM;
+    return backoffMs(attempts, jitter);
+  }
+
+  #buildReceipt(lease: Lease, outcome: Outcome, endsJob: boolean, progress: Lease["progress"]): Receipt {
+    const ranMs = this.#ranMs(lease);
+    const segment: SegmentOutcome = {
+      provider: lease.minerId,
+      endsJob,
+      outcome,
+      end_byte: lease.acceptedBytes,
+      segment_sha256: lease.segmentSha256(),
+      output_sha256: lease.outputSha256(),
+      completed_at: lease.terms.started_at + Math.round(ranMs / 1000),
+      duration_ms: ranMs,
+      progress,
+      payout: lease.payout ?? undefined,
+    };
+    return buildReceipt(lease.terms, segment, lease.termsHash);
+  }
+
+  /** Writes an ending; whether the lease still held. What follows a commit is told only after it. */
+  async #commit(ending: Ending): Promise<boolean> {
+    const { lease, state, receipt, portion } = ending;
+    let held: boolean;
+    try {
+      held = await this.#store.operation((tx) => this.#write(tx, ending));
+    } catch (error) {
+      this.#onUnsettled(lease.jobId);
+      throw error;
+    }
+    if (!held) return false;
+    publishPortion(this.#streams, portion);
+    this.#streams.changed(lease.jobId);
+    if (receipt) this.#bus.emit("receipt.issued", { job_id: lease.jobId, receipt_id: receipt.receipt_id });
+    if (ending.wakeAt !== undefined) this.#backlog.queued++;
+    else this.#bus.emit("job.ended", { job_id: lease.jobId, state });
+    return true;
+  }
+
+  async #write(tx: Db, ending: Ending): Promise<boolean> {
+    const { lease, portion, receipt, receiptBytes, state, now } = ending;
+    const { jobId: job_id, token, job } = lease;
+    const ended = ending.wakeAt === undefined;
+    const charge = receipt ? chargeSegment(lease.terms, portion.endByte, ended) : { units: 0, price: 0n };
+    const holds = await markLeaseEnded(tx, {
+      job_id,
+      token,
+      state,
+      ran_ms: this.#ranMs(lease),
+      delivered_bytes: portion.endByte,
+      last_seq: portion.seq,
+      settled_units: job.settled_units + charge.units,
+      price_uait: job.price_uait + charge.price,
+      completed_at: ended ? now : null,
+      finish_reason: ending.finishReason,
+      usage: ending.usage,
+      error: ending.error,
+    });
+    if (!holds) return false;
+    await storePortion(tx, portion);
+    await markSegmentEnded(tx, {
+      job_id,
+      token,
+      end_byte: portion.endByte,
+      ended_at: now,
+      outcome: ending.outcome,
+      receipt_id: receipt?.receipt_id ?? null,
+    });
+    if (receipt && receiptBytes) {
+      await insertReceipt(tx, {
+        receipt_id: receipt.receipt_id,
+        job_id,
+        token,
+        hash: receiptHash(receipt, receiptBytes),
+        start_byte: lease.terms.start_byte,
+        end_byte: portion.endByte,
+        units: charge.units,
+        price_uait: charge.price,
+        document: JSON.stringify(receipt),
+        issued_at: now,
+      });
+    }
+    if (ending.wakeAt !== undefined) await enqueueAgain(tx, job, ending.wakeAt);
+    return true;
+  }
+}
+
+function staleLease(): AppError {
+  return new AppError(
+    "STALE_LEASE",
+    "the lease is no longer held; another attempt or an end has replaced it",
+  );
+}
