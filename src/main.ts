@@ -8,8 +8,8 @@ const ENGINE_CHILD = "__engine";
 process.on("SIGUSR1", () => {});
 
 if (process.argv[2] === ENGINE_CHILD) {
-  const { runEngineChild } = await import("./roles/miner/index.ts");
-  await runEngineChild();
+  const { runEngineProcess } = await import("./app/engine-process.ts");
+  runEngineProcess(process.argv[3]);
 } else {
   const [{ runCli }, { createProcessIo }] = await Promise.all([
     import("./cli/run.ts"),

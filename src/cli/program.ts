@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { VERSION } from "../kernel/version.ts";
+import { readBuildInfo } from "../app/build-info.ts";
 import { addBackupCommands } from "./commands/backup.ts";
 import { addClientCommands } from "./commands/client.ts";
 import { addConfigCommands } from "./commands/config.ts";
@@ -31,7 +31,7 @@ export function createProgram(context: CliContext): Command {
   const program = new Command("aitbc");
   program
     .description("A compute network for AI: run jobs, run a miner, check receipts.")
-    .version(VERSION, "-V, --version", "print the version")
+    .version(readBuildInfo().version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help for a command")
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })

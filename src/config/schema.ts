@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { LOG_FORMATS, LOG_LEVELS } from "../kernel/log.ts";
-import { CoordinatorConfig } from "../roles/coordinator/config.ts";
-import { MinerConfig } from "../roles/miner/config.ts";
+import { CoordinatorConfig } from "../roles/coordinator/index.ts";
+import { MinerConfig } from "../roles/miner/index.ts";
 
 /** The roles that this program can run. */
 export const ROLE_NAMES = ["coordinator", "miner"] as const;

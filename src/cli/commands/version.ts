@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { VERSION } from "../../kernel/version.ts";
+import { readBuildInfo } from "../../app/build-info.ts";
 import type { CliContext } from "../context.ts";
 import { formatRecord, printResult } from "../format.ts";
 import type { GlobalOptions } from "../options.ts";
@@ -10,14 +10,17 @@ export function addVersionCommand(program: Command, { io }: CliContext): void {
     .description("print the version, and what it runs on")
     .action((_options: object, command: Command) => {
       const { output = "table" } = command.optsWithGlobals<GlobalOptions>();
+      const { version, commit } = readBuildInfo();
       const value = {
-        version: VERSION,
+        version,
+        commit,
         node: process.version,
         platform: `${process.platform}-${process.arch}`,
       };
       return printResult(io, output, value, () =>
         formatRecord([
           ["aitbc", value.version],
+          ["commit", value.commit],
           ["node", value.node],
           ["platform", value.platform],
         ]),
