@@ -5,8 +5,17 @@ import { examples } from "../help.ts";
 
 const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value];
 
+const HELP = examples(
+  ["aitbc client receipt JOB | aitbc receipt verify -", "are the signatures valid?"],
+  ["aitbc receipt verify receipt.json --coordinator-key KEY --miner-key KEY", "and of the right signers?"],
+  ["aitbc receipt verify receipt.json --output-file answer.txt", "and for this answer?"],
+);
+
 export function addReceiptCommands(program: Command, context: CliContext): void {
-  const receipt = program.command("receipt").description("check signed receipts, offline");
+  const receipt = program
+    .command("receipt")
+    .description("check signed receipts, offline")
+    .addHelpText("after", HELP);
   receipt
     .command("verify <file>")
     .description(
@@ -17,17 +26,7 @@ export function addReceiptCommands(program: Command, context: CliContext): void 
     .option("--output-file <file>", "the answer, to compare with the receipt's hashes")
     .option("--request-file <file>", "the job's payload as JSON, to compare with prompt_hash")
     .option("--terms-file <file>", "the offer's terms as JSON, to compute the price again")
-    .addHelpText(
-      "after",
-      examples(
-        ["aitbc client receipt JOB | aitbc receipt verify -", "are the signatures valid?"],
-        [
-          "aitbc receipt verify receipt.json --coordinator-key KEY --miner-key KEY",
-          "and of the right signers?",
-        ],
-        ["aitbc receipt verify receipt.json --output-file answer.txt", "and for this answer?"],
-      ),
-    )
+    .addHelpText("after", HELP)
     .action(async (file: string, _options: object, command: Command) => {
       const { verifyReceiptFile } = await import("../actions/verify.ts");
       context.exitCode = await verifyReceiptFile(context.io, file, command.optsWithGlobals<VerifyOptions>());
