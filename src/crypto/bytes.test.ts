@@ -12,6 +12,8 @@ import {
   utf8,
   utf8Length,
 } from "./bytes.ts";
+import { SecretKey, sign, signAsync } from "./ed25519.ts";
+import { sha256 } from "./hash.ts";
 
 const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
 
@@ -46,6 +48,22 @@ describe("bytes", () => {
     expect(utf8Length("aé€😀")).toBe(10);
     expect(fromUtf8("x", utf8("\ufeffaé€😀"))).toBe("\ufeffaé€😀");
     expect(() => fromUtf8("x", Uint8Array.of(0xff))).toThrow(refused);
+  });
+
+  it("are never a Buffer, whose slice shares memory", async () => {
+    const secretKey = new SecretKey(Buffer.alloc(32, 7));
+    const made = [
+      fromHex("x", "00"),
+      fromBase64Url("x", "AA"),
+      utf8("x"),
+      concatBytes(Uint8Array.of(1)),
+      sha256("x"),
+      sign(utf8("x"), secretKey),
+      await signAsync(utf8("x"), secretKey),
+      secretKey.publicKey,
+      secretKey.exportBytes(),
+    ];
+    for (const bytes of made) expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
   });
 
   it("are joined and compared", () => {

@@ -12,6 +12,14 @@ export function checkLength(name: string, bytes: Uint8Array, length: number): Ui
   return bytes;
 }
 
+/**
+ * The same bytes as a plain Uint8Array. A Buffer must not leave this folder: its `slice` shares memory where
+ * everybody expects a copy.
+ */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Writes bytes as lower-case hex. */
@@ -44,7 +52,7 @@ export function fromBase64Url(name: string, text: string, length?: number): Uint
 
 /** UTF-8 of a text. Lone surrogates become U+FFFD, as TextEncoder does. */
 export function utf8(text: string): Uint8Array {
-  return Buffer.from(text, "utf8");
+  return plainBytes(Buffer.from(text, "utf8"));
 }
 
 /** Length of a text in bytes of UTF-8. */
@@ -65,7 +73,7 @@ export function fromUtf8(name: string, bytes: Uint8Array): string {
 
 /** One run of bytes after the other. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(parts);
+  return plainBytes(Buffer.concat(parts));
 }
 
 /** Whether two runs of bytes are equal. Not in constant time: for public values only. */

@@ -1,8 +1,16 @@
-import { createHash } from "node:crypto";
 import { inspect } from "node:util";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import {
+  craftMixed,
+  littleEndian,
+  ORDER,
+  PRIME,
+  readNumber,
+  sha512,
+  torsionPoints,
+} from "../../test/harness/mixed-order.ts";
 import { concatBytes, fromHex, toHex, utf8 } from "./bytes.ts";
 import {
   generateKeyPair,
@@ -17,51 +25,13 @@ import {
 import { verifyWithPoints } from "./ed25519-browser.ts";
 import { isSmallOrder, SMALL_ORDER_ENCODINGS } from "./small-order.ts";
 
-const { Point } = ed25519;
-type CurvePoint = InstanceType<typeof Point>;
-const P = Point.CURVE().p;
-const L = Point.Fn.ORDER;
-
-const sha512 = (bytes: Uint8Array): Uint8Array => createHash("sha512").update(bytes).digest();
-const littleEndian = (number: bigint): Uint8Array =>
-  fromHex("n", number.toString(16).padStart(64, "0")).reverse();
-const readNumber = (bytes: Uint8Array): bigint => BigInt(`0x${toHex(bytes.slice().reverse())}`);
-
-/** The eight points of small order: multiples of a point that the order L leaves over. */
-function torsionPoints(): CurvePoint[] {
-  for (let y = 2n; ; y++) {
-    let point: CurvePoint;
-    try {
-      point = Point.fromBytes(littleEndian(y), true);
-    } catch {
-      continue;
-    }
-    // multiplyUnsafe refuses the order itself, so one is added at the end.
-    const rest = point.multiplyUnsafe(L - 1n).add(point);
-    const multiples = [Point.ZERO];
-    for (let i = 1; i < 8; i++) multiples.push((multiples.at(-1) ?? Point.ZERO).add(rest));
-    if (new Set(multiples.map((each) => each.toHex())).size === 8) return multiples;
-  }
-}
-
-/** A signature made with any R, A = [a]B + torsion, and S as the scalar part asks. */
-function craft(a: bigint, r: bigint, torsionA: CurvePoint, torsionR: CurvePoint, message: Uint8Array) {
-  const publicKey = Point.BASE.multiply(a).add(torsionA).toBytes();
-  const R = Point.BASE.multiply(r).add(torsionR).toBytes();
-  const k = readNumber(sha512(concatBytes(R, publicKey, message))) % L;
-  const signature = concatBytes(R, littleEndian((r + k * a) % L));
-  // The equation holds without the cofactor only if the torsion parts cancel: torsionR + [k]torsionA = 0.
-  const left = torsionA.multiplyUnsafe(k % 8n || 8n).add(torsionR);
-  return { publicKey, signature, cofactorless: left.equals(Point.ZERO) };
-}
-
 describe("small-order encodings", () => {
   it("are all that a decoder reads as one of the eight points, and no more", () => {
     const found = new Set<string>();
     for (const point of torsionPoints()) {
       const { y } = point.toAffine();
       // A decoder masks the sign bit away and reduces: y and y + p, where it fits in 255 bits, with both signs.
-      for (const value of [y, y + P].filter((each) => each < 2n ** 255n)) {
+      for (const value of [y, y + PRIME].filter((each) => each < 2n ** 255n)) {
         for (const bit of [0n, 1n]) {
           const bytes = littleEndian(value + (bit << 255n));
           found.add(toHex(bytes));
@@ -140,8 +110,8 @@ describe("ed25519", () => {
       expect(isAcceptablePublicKey(point)).toBe(false);
       // As R alone, under an honest key: S = k·a makes R = neutral point fit.
       const honest = ed25519.utils.getExtendedPublicKey(key.exportBytes());
-      const k = readNumber(sha512(concatBytes(point, key.publicKey, message))) % L;
-      const fitting = concatBytes(point, littleEndian((k * honest.scalar) % L));
+      const k = readNumber(sha512(concatBytes(point, key.publicKey, message))) % ORDER;
+      const fitting = concatBytes(point, littleEndian((k * honest.scalar) % ORDER));
       expect(verify(fitting, message, key.publicKey)).toBe(false);
       expect(verifyWithPoints(fitting, message, key.publicKey, sha512)).toBe(false);
     }
@@ -153,7 +123,7 @@ describe("ed25519", () => {
     for (const [i, torsionA] of torsion.entries()) {
       for (const [j, torsionR] of torsion.entries()) {
         const message = utf8(`mixed ${i} ${j}`);
-        const { publicKey, signature, cofactorless } = craft(
+        const { publicKey, signature, cofactorless } = craftMixed(
           12345n + BigInt(i),
           777n + BigInt(j),
           torsionA,
@@ -173,7 +143,7 @@ describe("ed25519", () => {
     const message = utf8("hello");
     const signature = sign(message, key);
     const s = readNumber(signature.subarray(32));
-    const malleable = concatBytes(signature.subarray(0, 32), littleEndian(s + L));
+    const malleable = concatBytes(signature.subarray(0, 32), littleEndian(s + ORDER));
     expect(verify(malleable, message, key.publicKey)).toBe(false);
     expect(verifyWithPoints(malleable, message, key.publicKey, sha512)).toBe(false);
   });
@@ -202,6 +172,13 @@ describe("SecretKey", () => {
       expect(text).not.toMatch(/abab|171/);
     }
     expect(structuredClone({ ...key })).toEqual({});
+  });
+
+  it("does not share memory with the bytes it was made from", () => {
+    const seed = Buffer.alloc(32, 0xcd);
+    const other = new SecretKey(seed);
+    seed.fill(0);
+    expect(toHex(other.exportBytes())).toBe("cd".repeat(32));
   });
 
   it("gives a copy of its bytes", () => {

@@ -12,7 +12,7 @@ import {
 } from "node:crypto";
 import { inspect } from "node:util";
 import { type RandomBytes, systemRandomBytes } from "../kernel/ids.ts";
-import { checkLength, concatBytes, fromHex } from "./bytes.ts";
+import { checkLength, concatBytes, fromHex, plainBytes } from "./bytes.ts";
 import { isSmallOrder } from "./small-order.ts";
 
 export const PUBLIC_KEY_BYTES = 32;
@@ -37,7 +37,7 @@ export class SecretKey {
 
   /** `seed`: the 32 bytes of RFC 8032 §5.1.5. Throws INVALID_ARGUMENT for any other length. */
   constructor(seed: Uint8Array) {
-    this.#seed = checkLength("secretKey", seed, SECRET_KEY_BYTES).slice();
+    this.#seed = Uint8Array.from(checkLength("secretKey", seed, SECRET_KEY_BYTES));
     const der = Buffer.from(concatBytes(PKCS8_PREFIX, this.#seed));
     this.#key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
     der.fill(0);
@@ -56,13 +56,15 @@ export class SecretKey {
   }
 
   sign(message: Uint8Array): Uint8Array {
-    return nodeSign(null, message, this.#key);
+    return plainBytes(nodeSign(null, message, this.#key));
   }
 
   /** Signs on a thread of the pool, so that the event loop goes on. */
   signAsync(message: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      nodeSign(null, message, this.#key, (error, signature) => (error ? reject(error) : resolve(signature)));
+      nodeSign(null, message, this.#key, (error, signature) =>
+        error ? reject(error) : resolve(plainBytes(signature)),
+      );
     });
   }
 

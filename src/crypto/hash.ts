@@ -1,11 +1,12 @@
 /** SHA-256 (FIPS 180-4). Texts are hashed as UTF-8. */
 import { createHash, type Hash, hash } from "node:crypto";
+import { plainBytes } from "./bytes.ts";
 
 /** Length of a SHA-256 digest in bytes. */
 export const HASH_BYTES = 32;
 
 export function sha256(data: Uint8Array | string): Uint8Array {
-  return hash("sha256", data, "buffer");
+  return plainBytes(hash("sha256", data, "buffer"));
 }
 
 /** SHA-256 as 64 lower-case hex characters. */
