@@ -24,5 +24,6 @@ describe("createChannelPair", () => {
     b.send("back");
     expect(await closed).toBe("done");
     expect(heard).toEqual(["last"]);
+    expect(await new Promise<string>((resolve) => a.onClose(resolve))).toBe("done");
   });
 });

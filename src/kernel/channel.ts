@@ -34,6 +34,7 @@ export function createChannelPair(): readonly [Channel, Channel] {
   const ends: readonly [End, End] = [{ early: [] }, { early: [] }];
   let open = true;
   let closing = false;
+  let closeReason = "";
   const deliver = (end: End, frame: RawFrame): void => {
     if (end.frame) end.frame(frame);
     else end.early.push(frame);
@@ -49,10 +50,13 @@ export function createChannelPair(): readonly [Channel, Channel] {
     },
     onClose(listener) {
       own.closed = listener;
+      // A late listener hears of the close too.
+      if (!open) queueMicrotask(() => listener(closeReason));
     },
     close(_code, reason) {
       if (closing) return;
       closing = true;
+      closeReason = reason;
       queueMicrotask(() => {
         open = false;
         for (const end of ends) end.closed?.(reason);

@@ -434,6 +434,19 @@ describe("reconnection", () => {
     expect((await coordinator.next("register")).running).toEqual([]);
   });
 
+  it("asks about a completion whose lease is gone, with the same receipt", async () => {
+    await open();
+    coordinator.offer();
+    (await engine.nth(0)).end();
+    const first = await coordinator.next("complete");
+    coordinator.disconnect();
+    const again = await coordinator.next("complete");
+    expect(again).toEqual(first);
+    coordinator.confirm(again);
+    coordinator.disconnect();
+    expect((await coordinator.next("register")).running).toEqual([]);
+  });
+
   it("reports a failure that happened while there was no connection", async () => {
     coordinator.refusal = new AppError("UNREACHABLE", "away");
     const refuse = coordinator.refusal;

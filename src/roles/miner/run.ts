@@ -1,6 +1,5 @@
 import { meterOf, segmentUnits } from "../../domain/job/meter.ts";
 import { termsHash } from "../../domain/job/terms.ts";
-import type { Receipt } from "../../domain/receipt/fields.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { MinerFrame, Offer } from "../../wire/session.ts";
@@ -10,8 +9,9 @@ import type { Engine } from "./engines/engine.ts";
 import { Output } from "./output.ts";
 import type { Signer } from "./signer.ts";
 
+type Complete = Extract<MinerFrame, { type: "complete" }>;
 /** An answer, but for its receipt. */
-type Answer = Omit<Extract<MinerFrame, { type: "complete" }>, "receipt">;
+type Answer = Omit<Complete, "receipt">;
 type Fail = Extract<MinerFrame, { type: "fail" }>;
 
 /** What happens to a run, for its owner. */
@@ -35,6 +35,8 @@ export interface RunOptions {
 
 /** Longest message of a failure that a frame carries, in characters. */
 const MAX_MESSAGE = 512;
+/** How long a receipt is sent again as it is, in ms: its times must be near the coordinator's clock at arrival. */
+const RECEIPT_FRESH_MS = 2000;
 
 /**
  * One lease being worked on. It outlives connections: the engine runs on while there is none, and what it
@@ -53,6 +55,7 @@ export class Run {
   #wrote = false;
   #engineRunning = false;
   #outcome: Answer | Fail | undefined;
+  #completion: { readonly frame: Complete; readonly sentAt: number } | undefined;
   #dropped = false;
 
   /** The offer has been checked: its meter is known. */
@@ -119,6 +122,17 @@ export class Run {
     if (this.#outcome?.type !== "fail") return;
     this.#delivery.flushNow();
     this.#sendOutcome();
+  }
+
+  /**
+   * The coordinator does not hold the lease any more, perhaps because it has stored the completion that was sent:
+   * asks it by sending the same again. False where there is nothing to ask about.
+   */
+  repeatCompletion(line: Line): boolean {
+    if (!this.#completion) return false;
+    this.#line = line;
+    line.send(this.#completion.frame);
+    return true;
   }
 
   /** The connection is gone. */
@@ -189,22 +203,26 @@ export class Run {
   #sendOutcome(): void {
     if (!this.#outcome || !this.#line) return;
     if (this.#outcome.type === "complete") {
-      this.#line.send({ ...this.#outcome, receipt: this.#signReceipt() });
+      this.#line.send(this.#completionFrame(this.#outcome));
       return;
     }
     this.#line.send(this.#outcome);
     this.#options.events.failed(this, this.#outcome.code, this.#outcome.message);
   }
 
-  /** Made when it is sent, since its times must be near the coordinator's clock at arrival. */
-  #signReceipt(): Receipt {
+  #completionFrame(answer: Answer): Complete {
     const { offer, signer, clock } = this.#options;
-    return signer.signReceipt(offer.terms, {
+    const now = clock.monotonic();
+    if (this.#completion && now - this.#completion.sentAt < RECEIPT_FRESH_MS) return this.#completion.frame;
+    const receipt = signer.signReceipt(offer.terms, {
       prefix: offer.prefix,
       text: this.#output.text(offer.terms.start_byte, this.outputBytes),
       endByte: this.#output.end,
-      elapsedMs: clock.monotonic() - this.startedAt,
+      elapsedMs: now - this.startedAt,
     });
+    const frame = { ...answer, receipt };
+    this.#completion = { frame, sentAt: now };
+    return frame;
   }
 
   #unitsAt(bytes: number): number {

@@ -79,8 +79,8 @@ export class MinerService implements SessionOwner, RunEvents {
     const stored = new Map(resume.map((lease) => [keyOf(lease), lease.bytes]));
     for (const [key, run] of [...this.#runs]) {
       const bytes = stored.get(key);
-      if (bytes === undefined) this.#drop(run, "lost");
-      else run.attach(line, bytes);
+      if (bytes !== undefined) run.attach(line, bytes);
+      else if (!run.repeatCompletion(line)) this.#drop(run, "lost");
     }
     if (this.#draining) line.send({ type: "drain" });
   }
