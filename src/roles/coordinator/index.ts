@@ -1,6 +1,7 @@
 import type { Channel } from "../../kernel/channel.ts";
 import type { Router } from "../../kernel/http/router.ts";
 import type { Access, Principal } from "../../wire/access.ts";
+import { checkJobs } from "./checks.ts";
 import { CoordinatorConfig } from "./config.ts";
 import { coordinatorMigrations } from "./migrations/index.ts";
 import type { CoordinatorDeps } from "./ports.ts";
@@ -24,19 +25,21 @@ export interface CoordinatorRole {
 /** How a miner in this process is named where others have the id of their API key. */
 const LOCAL_KEY_ID = "local";
 
-/** The coordinator role: job intake, queue, leases, dispatch, streams, receipts. */
-export const coordinatorRole = {
+/** The coordinator: job intake, queue, leases, dispatch, streams, receipts. */
+export const coordinator = {
   name: "coordinator",
   config: CoordinatorConfig,
   migrations: coordinatorMigrations,
-  create(deps: CoordinatorDeps, config: CoordinatorConfig): CoordinatorRole {
-    const coordinator = new Coordinator(deps, config);
+  /** Looks for what must never be in a database; for backups. */
+  check: checkJobs,
+  create(config: CoordinatorConfig, deps: CoordinatorDeps): CoordinatorRole {
+    const service = new Coordinator(deps, config);
     return {
-      addRoutes: (router) => addCoordinatorRoutes(router, coordinator),
-      start: () => coordinator.start(),
-      ready: () => coordinator.ready,
-      acceptLocalMiner: (channel) => coordinator.acceptMiner(LOCAL_KEY_ID, channel),
-      [Symbol.asyncDispose]: () => coordinator.stop(),
+      addRoutes: (router) => addCoordinatorRoutes(router, service),
+      start: () => service.start(),
+      ready: () => service.ready,
+      acceptLocalMiner: (channel) => service.acceptMiner(LOCAL_KEY_ID, channel),
+      [Symbol.asyncDispose]: () => service.stop(),
     };
   },
 } as const;

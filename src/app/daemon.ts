@@ -1,0 +1,178 @@
+import { join } from "node:path";
+import type { Kysely } from "kysely";
+import { dataPaths } from "../config/data-paths.ts";
+import type { Config, RoleName } from "../config/schema.ts";
+import { createBus } from "../kernel/bus.ts";
+import { type Clock, createSystemClock } from "../kernel/clock.ts";
+import { openDataDirectory } from "../kernel/data-dir.ts";
+import type { Database } from "../kernel/db/database.ts";
+import { lockDataDirectory } from "../kernel/db/lock.ts";
+import { AppError } from "../kernel/errors.ts";
+import { createRouter } from "../kernel/http/router.ts";
+import { createIds, systemRandomBytes } from "../kernel/ids.ts";
+import { Lifecycle, type Part } from "../kernel/lifecycle.ts";
+import type { Log } from "../kernel/log.ts";
+import { createMetrics, type Metrics } from "../kernel/metrics.ts";
+import { type CoordinatorRole, coordinator } from "../roles/coordinator/index.ts";
+import { miner } from "../roles/miner/index.ts";
+import type { Access, Principal } from "../wire/access.ts";
+import type { BusEvents } from "../wire/events.ts";
+import { MAX_BODY_BYTES } from "../wire/limits.ts";
+import { addKeyRoutes } from "./access/routes.ts";
+import { AccessService } from "./access/service.ts";
+import { MODEL_ASSET } from "./assets/manifest.ts";
+import { materialize } from "./assets.ts";
+import { readBuildInfo } from "./build-info.ts";
+import { HttpServer } from "./http.ts";
+import { engineCommand, llamaRuntimeVersion, loadSqliteBinding } from "./native.ts";
+import { bindCoordinator } from "./ports.ts";
+import { openStore, type Tables } from "./store.ts";
+import { addSystemRoutes } from "./system-routes.ts";
+
+/** A running daemon. */
+export interface Daemon {
+  readonly url: string;
+  readonly roles: readonly RoleName[];
+  /** Resolves when the daemon cannot go on (the storage failed): the process must end. */
+  readonly failed: Promise<AppError>;
+  /** Lets running work end within `stop_seconds`, and frees everything. */
+  stop(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+const MS_PER_SECOND = 1000;
+
+/** What the parts of a daemon share. */
+interface Shared {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: typeof systemRandomBytes;
+}
+
+/** A narrower view of the database: each owner sees its own tables. */
+function tablesOf<Own>(database: Database<Tables>): {
+  db: Kysely<Own>;
+  operation<T>(body: (tx: Kysely<Own>) => Promise<T>): Promise<T>;
+} {
+  // `Own` is a part of `Tables`; Kysely's types cannot say that a handle on more tables serves fewer.
+  return database as never;
+}
+
+/**
+ * Starts the roles that the configuration names, in one process with one store, one bus and one listener.
+ * @throws AppError what a part throws that cannot start; everything started before is stopped again
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { config, log } = options;
+  const clock = options.clock ?? createSystemClock();
+  const shared: Shared = { config, log, metrics: createMetrics(), clock, random: systemRandomBytes };
+  const ids = createIds(clock);
+  const failed = Promise.withResolvers<AppError>();
+  const bus = createBus<BusEvents>((event, error) =>
+    log.error({ event, err: error }, "event listener failed"),
+  );
+  const lifecycle = new Lifecycle(log, config.stop_seconds * MS_PER_SECOND);
+  const readiness = new Map<string, () => boolean>();
+  const parts: Part[] = [];
+
+  const hasStore = config.roles.includes("coordinator");
+  const database = hasStore
+    ? await openStore({ config, log, metrics: shared.metrics, now: clock.now(), onFatal: failed.resolve })
+    : undefined;
+  if (!database) openDataDirectory(config.data_dir);
+  const access =
+    database && new AccessService({ store: tablesOf(database), bus, clock, random: shared.random });
+  const router = createRouter<Access, Principal>(access?.authorize ?? denyKeys, MAX_BODY_BYTES);
+  let local: CoordinatorRole | undefined;
+  if (database && access) {
+    parts.push(storePart(database), accessPart(access, config));
+    addKeyRoutes(router, access);
+    const identityFile = dataPaths(config.data_dir).coordinatorIdentity;
+    local = coordinator.create(config.coordinator, {
+      ...shared,
+      store: tablesOf(database),
+      bus,
+      ids,
+      identityFile,
+    });
+    local.addRoutes(router);
+    readiness.set(coordinator.name, local.ready);
+    parts.push(rolePart(coordinator.name, local));
+  }
+  const { version } = readBuildInfo();
+  const { env, roles } = config;
+  const waitingFor = () => [...readiness].filter(([, ready]) => !ready()).map(([name]) => name);
+  addSystemRoutes(router, { env, version, roles, metrics: shared.metrics, waitingFor });
+  const { host, port, max_connections: maxConnections } = config.http;
+  const http = new HttpServer({
+    host,
+    port,
+    maxConnections,
+    routers: [router],
+    ids,
+    log,
+    metrics: shared.metrics,
+  });
+  parts.push(http);
+  if (config.roles.includes("miner")) {
+    const role = createMiner(shared, local);
+    readiness.set(miner.name, () => role.ready());
+    parts.push(rolePart(miner.name, role));
+  }
+  await lifecycle.start(parts);
+  return { url: http.url, roles, failed: failed.promise, stop: () => lifecycle.stop() };
+}
+
+/** Without the store there are no keys: only public routes answer. */
+function denyKeys(_request: unknown, access: Access): Principal {
+  if (access === "public") return { key_id: "anonymous", kind: "client", owner_id: "anonymous" };
+  throw new AppError("UNAUTHORIZED_KEY", "invalid api key");
+}
+
+function createMiner(shared: Shared, local: CoordinatorRole | undefined) {
+  const { config } = shared;
+  const { cache_dir, data_dir } = config;
+  return miner.create(config.miner, {
+    ...shared,
+    link: bindCoordinator(config, local),
+    identityFile: dataPaths(data_dir).minerIdentity,
+    engines: {
+      command: engineCommand(cache_dir),
+      llamaVersion: llamaRuntimeVersion(),
+      builtinModelPath: async () => materialize(MODEL_ASSET, cache_dir),
+    },
+    lockDirectory: (directory) =>
+      lockDataDirectory(directory, {
+        command: "an aitbc miner",
+        now: shared.clock.now(),
+        nativeBinding: loadSqliteBinding(cache_dir),
+      }),
+  });
+}
+
+function storePart(database: Database<Tables>): Part {
+  return {
+    name: "store",
+    start: async () => {},
+    stop: async () => database[Symbol.asyncDispose](),
+  };
+}
+
+function accessPart(access: AccessService, config: Config): Part {
+  return { name: "access", start: () => access.open(join(config.data_dir, "keys")), stop: async () => {} };
+}
+
+function rolePart(name: string, role: { start(signal: AbortSignal): Promise<void> } & AsyncDisposable): Part {
+  return {
+    name,
+    start: (signal) => role.start(signal),
+    stop: async () => role[Symbol.asyncDispose](),
+  };
+}

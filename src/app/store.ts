@@ -1,0 +1,67 @@
+import { dirname } from "node:path";
+import { databaseFile } from "../config/data-paths.ts";
+import type { Config } from "../config/schema.ts";
+import { openDataDirectory } from "../kernel/data-dir.ts";
+import { type Database, openDatabase } from "../kernel/db/database.ts";
+import { lockDataDirectory } from "../kernel/db/lock.ts";
+import { migrate } from "../kernel/db/migrate.ts";
+import type { AppError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { CoordinatorTables } from "../roles/coordinator/index.ts";
+import type { AccessTables } from "./access/tables.ts";
+import { MIGRATIONS } from "./migrations.ts";
+import { loadSqliteBinding } from "./native.ts";
+
+/** All tables of the one database. */
+export type Tables = AccessTables & CoordinatorTables;
+
+/** Opens the database of this daemon alone, brings its schema up to date, and measures its commits. */
+export async function openStore(options: {
+  config: Config;
+  log: Log;
+  metrics: Metrics;
+  now: number;
+  onFatal: (error: AppError) => void;
+}): Promise<Database<Tables>> {
+  const { config, log, metrics } = options;
+  const path = databaseFile(config);
+  const nativeBinding = loadSqliteBinding(config.cache_dir);
+  openDataDirectory(dirname(path));
+  const lock = lockDataDirectory(dirname(path), { command: "aitbc serve", now: options.now, nativeBinding });
+  const commits = metrics.seconds(
+    "aitbc_store_commit_seconds",
+    "Time of one physical commit, fsync included",
+  );
+  const operations = metrics.counter("aitbc_store_operations_total", "Operations in all commits");
+  try {
+    const database = openDatabase<Tables>({
+      path,
+      nativeBinding,
+      onFatal: options.onFatal,
+      onBatch(report) {
+        commits.observe(report.commitMs / 1000);
+        operations.inc(report.operations);
+      },
+    });
+    const migrated = await migrate(database, MIGRATIONS);
+    if (migrated.length > 0) log.info({ migrations: migrated }, "database schema brought up to date");
+    return withLock(database, lock);
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Gives the lock back after the database is closed. */
+function withLock(database: Database<Tables>, lock: Disposable): Database<Tables> {
+  return {
+    db: database.db,
+    operation: (body) => database.operation(body),
+    stats: () => database.stats(),
+    async [Symbol.asyncDispose]() {
+      await database[Symbol.asyncDispose]();
+      lock[Symbol.dispose]();
+    },
+  };
+}
