@@ -49,9 +49,9 @@ export interface NoteDatabase extends Database<NoteTables> {
 
 /** A real database with the tables above, closed and removed with the test. */
 export async function openNotes(options: Partial<DatabaseOptions> = {}): Promise<NoteDatabase> {
-  const path = join(freshDirectory(), "notes.db");
+  const path = options.path ?? join(freshDirectory(), "notes.db");
   const fatal: AppError[] = [];
-  const database = openDatabase<NoteTables>({ path, onFatal: (error) => fatal.push(error), ...options });
+  const database = openDatabase<NoteTables>({ ...options, path, onFatal: (error) => fatal.push(error) });
   onTestFinished(() => database[Symbol.asyncDispose]());
   await migrate(database, [NOTE_MIGRATION]);
   const witness = new Sqlite(path, { readonly: true });

@@ -42,8 +42,8 @@ export interface Database<Schema> extends AsyncDisposable {
    * Runs `body` as one atomic operation inside the next group commit; resolves or rejects only after COMMIT
    * returned. The body awaits nothing but SQL on its `tx`, changes no memory, emits nothing, and can be run
    * again. An error thrown by it, or by any of its statements, undoes it alone. Errors: what the body throws,
-   * STORAGE_MISUSE, LIMIT_EXCEEDED (too many wait), OUTCOME_UNKNOWN (the storage failed in the middle),
-   * STORAGE_UNAVAILABLE (it failed before; nothing was written), SHUTTING_DOWN.
+   * STORAGE_MISUSE, LIMIT_EXCEEDED (too many wait), OUTCOME_UNKNOWN (the storage failed after the
+   * body had begun), STORAGE_UNAVAILABLE (it failed before that, so nothing was written), SHUTTING_DOWN.
    */
   operation<T>(body: (tx: Transaction<Schema>) => Promise<T>): Promise<T>;
   stats(): DatabaseStats;

@@ -38,6 +38,7 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #queue: Operation[] = [];
   #running: Operation | undefined;
+  #interrupted = false;
   #scheduled = false;
   #failure: AppError | undefined;
   #closing: { readonly error: AppError; readonly drained: PromiseWithResolvers<void> } | undefined;
@@ -148,7 +149,6 @@ export class GroupCommit {
       });
     });
   }
-  #interrupted = false;
 
   /**
    * A batch runs wholly in microtasks. When an immediate fires while a body is pending, that body awaits

@@ -54,10 +54,7 @@ export async function migrate<Schema>(
  * The migrations still to run. Errors: SCHEMA_NEWER when one was executed that is not known here;
  * STORAGE_MISUSE when a new one stands before an executed one of its role.
  */
-export function pendingMigrations(
-  known: readonly Migration[],
-  executed: readonly string[],
-): readonly Migration[] {
+function pendingMigrations(known: readonly Migration[], executed: readonly string[]): readonly Migration[] {
   assertNotNewer(
     known.map((migration) => migration.name),
     executed,

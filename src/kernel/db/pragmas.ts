@@ -48,7 +48,8 @@ export function openReader(path: string, nativeBinding?: object): RawDatabase {
  */
 export function assertDurable(raw: RawDatabase): void {
   raw.prepare("select count(*) from sqlite_schema").get();
-  const expected = { journal_mode: "wal", synchronous: SYNCHRONOUS_FULL, foreign_keys: 1 };
+  // `synchronous` comes first: asking for the journal mode would count as a read.
+  const expected = { synchronous: SYNCHRONOUS_FULL, journal_mode: "wal", foreign_keys: 1 };
   for (const [name, value] of Object.entries(expected)) {
     const actual = pragma(raw, name);
     if (actual !== value) {

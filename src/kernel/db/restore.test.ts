@@ -6,6 +6,8 @@ import {
   existsSync,
   openSync,
   readdirSync,
+  rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -85,6 +87,14 @@ describe("restoreDatabase", () => {
     expect(partials(directory)).toEqual([]);
   });
 
+  it("removes the WAL of a database that is gone, which would be replayed into the new one", async () => {
+    const { path, options } = await place("a");
+    await crash(path);
+    rmSync(path);
+    await restoreDatabase(options);
+    expect(noteIds(path)).toEqual(["a"]);
+  });
+
   it("replaces a database that is damaged, and keeps its WAL with it", async () => {
     const { path, options } = await place("a");
     writeFileSync(path, "no database at all, but long enough to look at".repeat(100));
@@ -99,7 +109,7 @@ describe("restoreDatabase", () => {
     await crash(path);
     const before = readdirSync(directory);
     const file = openSync(backup, "r+");
-    writeSync(file, Buffer.alloc(4_096, 0xff), 0, 4_096, 3 * 4_096);
+    writeSync(file, Buffer.alloc(4_096, 0xff), 0, 4_096, statSync(backup).size - 4_096);
     closeSync(file);
     expect(await codeOf(restoreDatabase(options))).toBe("BACKUP_INVALID");
     writeFileSync(backup, "something else");
