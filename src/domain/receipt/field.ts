@@ -29,6 +29,7 @@ export interface ConstantField<Value extends string = string> extends About {
 export interface ObjectField<Members extends Fields = Fields> extends About {
   readonly kind: "object";
   readonly members: Members;
+  readonly names: readonly string[];
 }
 export interface ListField<Item extends Field = Field> extends About {
   readonly kind: "list";
@@ -66,7 +67,7 @@ export const number = (about: string) => ({ kind: "number", about }) as const;
 export const constant = <const Values extends readonly string[]>(values: Values, about: string) =>
   ({ kind: "constant", values, about }) as const;
 export const object = <const Members extends Fields>(members: Members, about: string) =>
-  ({ kind: "object", members, about }) as const;
+  ({ kind: "object", members, names: Object.keys(members), about }) as const;
 export const list = <const Item extends Field>(item: Item, max: number, about: string) =>
   ({ kind: "list", item, max, about }) as const;
 export const optional = <const F extends Field>(field: F) => ({ ...field, optional: true }) as const;

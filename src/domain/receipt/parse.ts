@@ -36,7 +36,7 @@ export function parseReceipt(text: string): ParsedReceipt {
 
 /** Checks JSON that was parsed already, as a receipt of version 1.1. Throws INVALID_RECEIPT with a pointer. */
 export function receiptFromJson(value: unknown): Receipt {
-  checkField(RECEIPT, value, "");
+  checkField(RECEIPT, value);
   // The description that was just checked is the one that the type is derived from.
   return value as Receipt;
 }
@@ -53,7 +53,7 @@ function toParsed(receipt: Receipt): ParsedReceipt {
 
 function parseLegacy(text: string): ParsedReceipt {
   const value = parseJsonLexemes(text, { maxBytes: MAX_RECEIPT_BYTES });
-  checkField(LEGACY_RECEIPT, value, "");
+  checkField(LEGACY_RECEIPT, value);
   // Checked against the description: an object, with these two members of these types.
   const receipt = value as JsonLexemeObject;
   const { signature, attestations } = value as {
