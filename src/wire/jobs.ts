@@ -10,6 +10,7 @@ import {
   MAX_IDEMPOTENCY_KEY,
   MAX_MESSAGES,
   MAX_MODELS,
+  MAX_PAGE,
   MAX_PRIORITY,
   MAX_RUN_SECONDS,
   MAX_STOP_CHARACTERS,
@@ -19,13 +20,13 @@ import {
 } from "./limits.ts";
 import { AmountString, DisplayName, JobId, LegacyAit, ModelName, Timestamp } from "./scalars.ts";
 
-export const ChatMessage = z.strictObject({
+const ChatMessage = z.strictObject({
   role: z.enum(["system", "user", "assistant"]),
   content: z.string(),
 });
 
 /** Input of a job of kind `inference`. Exactly one of `prompt` and `messages` is given. */
-export const InferencePayload = z
+const InferencePayload = z
   .strictObject({
     type: z.literal("inference"),
     prompt: z.string().min(1).optional().meta({ description: "One question, put to the model as a user" }),
@@ -51,13 +52,13 @@ export const InferencePayload = z
     path: ["messages"],
     message: "system and raw go with prompt; put a system message into messages",
   });
-export type InferencePayload = z.infer<typeof InferencePayload>;
 
-export const JobPayload = InferencePayload;
+/** Input of a job, by kind. */
+export const JobPayload = z.discriminatedUnion("type", [InferencePayload]);
 export type JobPayload = z.infer<typeof JobPayload>;
 
 /** What a miner must offer. All members are optional and all given ones must hold. */
-export const JobConstraints = z.strictObject({
+const JobConstraints = z.strictObject({
   gpu: DisplayName.optional().meta({ description: "Name of a GPU, equal to one of the miner's" }),
   cuda: z.string().max(16).optional().meta({ description: "Part of the miner's CUDA version" }),
   min_vram_gb: z.number().min(0).max(4096).optional(),
@@ -65,7 +66,6 @@ export const JobConstraints = z.strictObject({
   region: DisplayName.optional(),
   max_price: LegacyAit.optional().meta({ description: "Highest price of the miner, in AIT" }),
 });
-export type JobConstraints = z.infer<typeof JobConstraints>;
 
 export const JobSubmission = z.strictObject({
   payload: JobPayload,
@@ -233,7 +233,7 @@ export const listJobReceipts = route({
       .string()
       .regex(/^[0-9]{1,9}$/, "must be a cursor of an earlier page")
       .optional(),
-    limit: z.coerce.number().int().min(1).max(200).default(50),
+    limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(50),
   }),
   responses: { 200: { description: "A page of receipts", schema: ReceiptPage } },
 });

@@ -19,7 +19,7 @@ import {
 import { Address, Base64Url, DisplayName, JobId, LegacyAit, ModelName, Sha256Hex } from "./scalars.ts";
 
 /** Version of the frames; a server that does not speak it closes with PROTOCOL_VIOLATION. */
-export const SESSION_VERSION = 1;
+const SESSION_VERSION = 1;
 
 const Token = z.int().min(1);
 const ByteCount = z.int().min(0).max(MAX_OUTPUT_BYTES);
@@ -74,7 +74,7 @@ export const OfferTerms = z.strictObject({
 export type OfferTerms = z.infer<typeof OfferTerms>;
 
 /** A miner's signed statement of how far it got. */
-export const ProgressStatement = z.strictObject({
+const ProgressStatement = z.strictObject({
   v: z.literal(1),
   ...LEASE,
   seq: z.int().min(1),

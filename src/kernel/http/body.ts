@@ -1,7 +1,7 @@
 import type { HonoRequest } from "hono";
 import type { z } from "zod";
 import { AppError } from "../errors.ts";
-import { type JsonValue, parseJson } from "../json.ts";
+import { toJsonPointer } from "../json.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -40,11 +40,6 @@ export async function readJsonText(request: HonoRequest, maxBytes: number): Prom
   }
 }
 
-/** The JSON pointer (RFC 6901) of a path inside a document. */
-export function toPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-}
-
 /**
  * Checks a value against a schema.
  * @throws AppError INVALID_PAYLOAD whose detail names the member and what it must be; `meta.pointer` points at it
@@ -54,13 +49,7 @@ export function check<T>(schema: z.ZodType<T>, value: unknown): T {
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const unknown = issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
-  const pointer = toPointer([...(issue?.path ?? []), ...unknown]);
+  const pointer = toJsonPointer([...(issue?.path ?? []), ...unknown].map(String));
   const what = unknown.length > 0 ? "is not a known member" : (issue?.message ?? "is not allowed");
   throw new AppError("INVALID_PAYLOAD", `${pointer || "the body"}: ${what}`, { meta: { pointer } });
-}
-
-/** Parses JSON text and checks it against a schema. */
-export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
-  const value: JsonValue = parseJson(text);
-  return check(schema, value);
 }

@@ -4,11 +4,10 @@ import type { WebSocket } from "ws";
 import type { z } from "zod";
 import type { Channel } from "../channel.ts";
 import { AppError } from "../errors.ts";
-import type { JsonValue } from "../json.ts";
-import { parseJson } from "../json.ts";
+import { type JsonValue, parseJson } from "../json.ts";
+import { channelOverSocket, watchSocket } from "../socket-channel.ts";
 import { check, readJsonText } from "./body.ts";
 import type { RouteContract } from "./contract.ts";
-import { channelOverSocket } from "./socket-channel.ts";
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
 
@@ -111,7 +110,9 @@ export function createRouter<Access, Principal>(
         const upgrade = upgradeWebSocket(() => ({
           onOpen(_event, socket) {
             // The node adapter always carries the socket of `ws`.
-            open(principal, channelOverSocket(socket.raw as WebSocket));
+            const raw = socket.raw as WebSocket;
+            watchSocket(raw);
+            open(principal, channelOverSocket(raw));
           },
         }));
         return upgrade(c, next);
