@@ -1,7 +1,7 @@
 import { utf8Length } from "../../crypto/bytes.ts";
 import { BYTES_METER } from "../../domain/job/meter.ts";
 import { AppError } from "../../kernel/errors.ts";
-import type { InferencePayload } from "../../wire/jobs.ts";
+import type { JobPayload } from "../../wire/jobs.ts";
 import type { Offer } from "../../wire/session.ts";
 import type { EngineMessage, EngineRequest } from "./engines/engine.ts";
 
@@ -32,7 +32,7 @@ export function engineRequest(offer: Offer): EngineRequest {
   };
 }
 
-function input(payload: InferencePayload): Pick<EngineRequest, "messages" | "prompt"> {
+function input(payload: JobPayload): Pick<EngineRequest, "messages" | "prompt"> {
   if (payload.messages) return { messages: payload.messages };
   const prompt = payload.prompt ?? "";
   if (payload.raw) {
