@@ -146,9 +146,13 @@ export class Run {
     this.#delivery.acknowledge(bytes);
   }
 
-  /** Ends the run without an answer, unless it has ended: what was written is delivered as far as allowed. */
+  /**
+   * Ends the run without an answer, unless it has ended: what was written is delivered as far as allowed. Another
+   * try cannot help past the deadline, which counts all attempts.
+   */
   fail(error: AppError): void {
-    this.#giveUp(error.code, error.message, error.definition.retry === "later");
+    const retryable = error.definition.retry === "later" && error.code !== "TIMEOUT";
+    this.#giveUp(error.code, error.message, retryable);
   }
 
   /** Ends the run because the miner stops: another one takes the job at once. */
