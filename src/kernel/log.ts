@@ -43,6 +43,7 @@ export function createLog(options: { level: LogLevel; format: LogFormat; termina
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
       redact: {
         paths: SECRET_MEMBERS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
         censor: "[redacted]",

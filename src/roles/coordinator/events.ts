@@ -1,5 +1,4 @@
 import { isTerminal } from "../../domain/job/state.ts";
-import { AppError } from "../../kernel/errors.ts";
 import type { ChunkEvent, JobEvent, StateEvent } from "../../wire/job-events.ts";
 import type { QueueView } from "../../wire/jobs.ts";
 import { CHUNK_PAGE, KEEP_ALIVE_MS, POSITION_INTERVAL_MS } from "./limits.ts";
@@ -16,8 +15,6 @@ export type StreamItem = JobEvent | "keep-alive";
 interface EventSource {
   readonly store: Store;
   readonly streams: Streams;
-  /** Most readers at once. */
-  readonly maxReaders: number;
   queueView(job: JobTable): Promise<QueueView | undefined>;
 }
 
@@ -33,9 +30,6 @@ export async function* readEvents(
   signal: AbortSignal,
 ): AsyncGenerator<StreamItem, void, void> {
   const { store, streams } = source;
-  if (streams.readers >= source.maxReaders) {
-    throw new AppError("LIMIT_EXCEEDED", `${source.maxReaders} streams are open already; try again later`);
-  }
   const detach = streams.attach(jobId);
   try {
     let sent = afterSeq;

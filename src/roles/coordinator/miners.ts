@@ -56,6 +56,13 @@ export class Miners implements SessionHandler {
     });
   }
 
+  /** Closes the sessions that an API key admitted. */
+  expel(keyId: string): void {
+    for (const session of this.#deps.dispatcher.sessions.values()) {
+      if (session.keyId === keyId) session.close(CLOSE.goingAway, "the API key was revoked");
+    }
+  }
+
   async register(session: MinerSession, frame: FrameOf<"register">): Promise<MinerProfile> {
     const { identity, clock, store } = this.#deps;
     const publicKey = fromBase64Url("public_key", frame.public_key, PUBLIC_KEY_BYTES);

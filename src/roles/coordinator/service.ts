@@ -86,6 +86,7 @@ export class Coordinator {
         this.#metrics.ended(state);
         this.#streams.changed(job_id);
       }),
+      bus.on("key.revoked", ({ key_id }) => running.miners.expel(key_id)),
       bus.on("receipt.issued", () => this.#metrics.receipts.inc()),
     );
     running.sweeper.start();
@@ -182,10 +183,13 @@ export class Coordinator {
   ): Promise<AsyncGenerator<StreamItem, void, void> | undefined> {
     const job = await this.#findOwn(caller, jobId);
     if (isTerminal(job.state) && afterSeq > job.last_seq) return undefined;
+    const { max_streams } = this.#config;
+    if (this.#streams.readers >= max_streams) {
+      throw new AppError("LIMIT_EXCEEDED", `${max_streams} streams are open already; try again later`);
+    }
     const source = {
       store: this.#deps.store,
       streams: this.#streams,
-      maxReaders: this.#config.max_streams,
       queueView: (row: JobTable) => this.#queueView(row),
     };
     return readEvents(source, jobId, afterSeq, signal);
