@@ -84,6 +84,7 @@ export const ERRORS = {
   STORAGE_UNSAFE: define(500, "The database does not give the durability it must", EXIT.storage),
   SCHEMA_NEWER: define(500, "The database was written by a newer version", EXIT.schemaNewer),
   DATA_IN_USE: define(500, "The data directory is used by another process", EXIT.dataInUse),
+  CACHE_UNUSABLE: define(500, "The cache directory cannot be used", EXIT.storage),
   DATA_UNWRITABLE: define(500, "The data directory cannot be written", EXIT.storage),
   BACKUP_INVALID: define(500, "The backup is not usable", EXIT.storage),
   INTERRUPTED: define(499, "Interrupted", 130),

@@ -44,7 +44,10 @@ export class EngineChildProcess {
     });
     this.#process.on("message", (message) => this.#receive(message));
     this.#process.on("error", (error) => this.#end(error.message));
-    this.#process.on("exit", (code, signal) => this.#end(signal ?? `exit code ${code}`));
+    // Not `close`, which can wait for whoever inherited stderr; what was written last arrives in this turn.
+    this.#process.on("exit", (code, signal) => {
+      setImmediate(() => this.#end(signal ?? `exit code ${code}`));
+    });
     this.send({ type: "load", setup });
   }
 

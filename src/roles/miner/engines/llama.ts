@@ -54,6 +54,9 @@ export function createLlamaEngine(options: LlamaOptions): LlamaEngine {
 export class LlamaEngine implements Engine {
   readonly #options: LlamaOptions;
   readonly #slots: Slots;
+  /** Jobs whose caller waits for the outcome. */
+  readonly #open = new Set<EngineJob>();
+  /** Jobs that hold a slot. */
   readonly #jobs = new Map<number, EngineJob>();
   #file: Promise<ModelFile> | undefined;
   #child: EngineChildProcess | undefined;
@@ -99,14 +102,15 @@ export class LlamaEngine implements Engine {
     options.signal.throwIfAborted();
     if (this.#disposed) throw stopping();
     const job = new EngineJob(request, options, () => this.#killHung());
+    this.#open.add(job);
     void this.#work(job);
-    return job.outcome;
+    return job.outcome.finally(() => this.#open.delete(job));
   }
 
   /** Stops the child; running jobs fail with SHUTTING_DOWN. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    for (const job of this.#jobs.values()) job.fail(stopping());
+    for (const job of this.#open) job.fail(stopping());
     await this.#stopChild();
     for (const id of [...this.#jobs.keys()]) this.#release(id);
     clearTimeout(this.#idle);

@@ -1,0 +1,25 @@
+import type { CacheFile } from "./private-cache.ts";
+
+/** Names of what `scripts/build.ts` puts into the single file. */
+export const MANIFEST_ASSET = "manifest.json";
+export const SQLITE_ASSET = "better-sqlite3.node";
+export const MODEL_ASSET = "aitbc-tiny.gguf";
+export const LLAMA_ASSET = "llama-runtime.zst";
+
+/** A file within an archive: archives are the files' bytes one after the other, compressed with Zstandard. */
+export interface ArchivedFile extends CacheFile {
+  readonly size: number;
+}
+
+/** What is in the single file. Written by the build, so it is not checked again. */
+export interface AssetManifest {
+  /** SHA-256 of each plain asset, hex. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly llama: {
+    /** Version of node-llama-cpp. */
+    readonly version: string;
+    /** SHA-256 over the list of files, hex: names the archive's directory in the cache. */
+    readonly sha256: string;
+    readonly files: readonly ArchivedFile[];
+  };
+}
