@@ -3,11 +3,10 @@
  * noble's own `verify` is cofactored and accepts more, so the equation is computed here.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { isSmallOrder } from "./small-order.ts";
+import { isAdmissible } from "./small-order.ts";
 
 const { Point } = ed25519;
 const POINT_BYTES = 32;
-const SIGNATURE_BYTES = 64;
 
 /** SHA-512 of some bytes: an argument, because each platform brings its own. */
 export type Sha512 = (bytes: Uint8Array) => Uint8Array;
@@ -24,8 +23,7 @@ export function verifyWithPoints(
   publicKey: Uint8Array,
   sha512: Sha512,
 ): boolean {
-  if (signature.length !== SIGNATURE_BYTES || publicKey.length !== POINT_BYTES) return false;
-  if (isSmallOrder(publicKey) || isSmallOrder(signature)) return false;
+  if (!isAdmissible(signature, publicKey)) return false;
   const order = Point.Fn.ORDER;
   const s = readNumber(signature.subarray(POINT_BYTES));
   if (s >= order) return false;

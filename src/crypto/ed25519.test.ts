@@ -23,7 +23,7 @@ import {
   verifyAsync,
 } from "./ed25519.ts";
 import { verifyWithPoints } from "./ed25519-browser.ts";
-import { isSmallOrder, SMALL_ORDER_ENCODINGS } from "./small-order.ts";
+import { isAdmissible, isSmallOrder, SMALL_ORDER_ENCODINGS } from "./small-order.ts";
 
 describe("small-order encodings", () => {
   it("are all that a decoder reads as one of the eight points, and no more", () => {
@@ -40,6 +40,19 @@ describe("small-order encodings", () => {
     }
     expect([...found].sort()).toEqual([...SMALL_ORDER_ENCODINGS].sort());
     expect(found.size).toBe(14);
+  });
+
+  it("are inadmissible as public key and as R, of exact lengths alone", () => {
+    const { publicKey } = generateKeyPair();
+    const signature = concatBytes(publicKey, new Uint8Array(32));
+    expect(isAdmissible(signature, publicKey)).toBe(true);
+    expect(isAdmissible(signature.subarray(1), publicKey)).toBe(false);
+    expect(isAdmissible(signature, publicKey.subarray(1))).toBe(false);
+    for (const hex of SMALL_ORDER_ENCODINGS) {
+      const point = fromHex("point", hex);
+      expect(isAdmissible(signature, point)).toBe(false);
+      expect(isAdmissible(concatBytes(point, new Uint8Array(32)), publicKey)).toBe(false);
+    }
   });
 
   it("are recognised at an offset", () => {

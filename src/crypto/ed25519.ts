@@ -13,7 +13,7 @@ import {
 import { inspect } from "node:util";
 import { type RandomBytes, systemRandomBytes } from "../kernel/ids.ts";
 import { checkLength, concatBytes, fromHex, plainBytes } from "./bytes.ts";
-import { isSmallOrder } from "./small-order.ts";
+import { isAdmissible, isSmallOrder } from "./small-order.ts";
 
 export const PUBLIC_KEY_BYTES = 32;
 export const SECRET_KEY_BYTES = 32;
@@ -130,11 +130,6 @@ export function verifyAsync(
 /** Whether 32 bytes can be a public key under the rule: not of small order. Being on the curve shows on use. */
 export function isAcceptablePublicKey(publicKey: Uint8Array): boolean {
   return publicKey.length === PUBLIC_KEY_BYTES && !isSmallOrder(publicKey);
-}
-
-/** The part of the rule that node:crypto leaves out. R is the first half of the signature. */
-function isAdmissible(signature: Uint8Array, publicKey: Uint8Array): boolean {
-  return signature.length === SIGNATURE_BYTES && isAcceptablePublicKey(publicKey) && !isSmallOrder(signature);
 }
 
 /** The KeyObject of a public key, made once while the key is in use (least recently used go first). */

@@ -25,6 +25,7 @@ export const SMALL_ORDER_ENCODINGS: readonly string[] = [
 ];
 
 const POINT_BYTES = 32;
+const SIGNATURE_BYTES = 64;
 /** The last byte without its sign bit takes these values only: one look at it rejects nearly every other point. */
 const LAST_BYTES = new Set(SMALL_ORDER_ENCODINGS.map((hex) => Number.parseInt(hex.slice(-2), 16) & 0x7f));
 const ENCODINGS: readonly Uint8Array[] = SMALL_ORDER_ENCODINGS.map((hex) =>
@@ -38,4 +39,17 @@ export function isSmallOrder(bytes: Uint8Array, offset = 0): boolean {
   const last = bytes[offset + POINT_BYTES - 1] ?? 0;
   if (!LAST_BYTES.has(last & 0x7f)) return false;
   return ENCODINGS.some((encoding) => encoding.every((byte, index) => byte === bytes[offset + index]));
+}
+
+/**
+ * The first part of the verification rule, before the equation: exact lengths, and neither the public key nor
+ * R, the first half of the signature, of small order. Not left to node:crypto, whose releases differ in it.
+ */
+export function isAdmissible(signature: Uint8Array, publicKey: Uint8Array): boolean {
+  return (
+    signature.length === SIGNATURE_BYTES &&
+    publicKey.length === POINT_BYTES &&
+    !isSmallOrder(publicKey) &&
+    !isSmallOrder(signature)
+  );
 }

@@ -71,12 +71,15 @@ describe("chargeSegment", () => {
   });
 
   it("gives segments that add up to the price of the undivided job", () => {
-    const first = chargeSegment(TERMS, 13, false);
-    const rest = { ...TERMS, token: 2, start_byte: 13, settled_units: first.units };
+    const first = chargeSegment(TERMS, 9, false);
+    const rest = { ...TERMS, token: 2, start_byte: 9, settled_units: first.units };
     const second = chargeSegment(rest, end, true);
     const whole = chargeSegment(TERMS, end, true);
     expect(first.units + second.units).toBe(whole.units);
     expect(first.price + second.price).toBe(whole.price);
+    // The example must round: priced alone, the two would cost more than the whole.
+    const alone = chargeSegment({ ...rest, settled_units: 0 }, end, true);
+    expect(first.price + alone.price).toBe(whole.price + 1n);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   TERMS,
 } from "../../../test/harness/receipts.ts";
 import { utf8 } from "../../crypto/bytes.ts";
+import { termsHash } from "../job/terms.ts";
 import { buildReceipt } from "./build.ts";
 import type { Evidence, Pins } from "./evidence.ts";
 import type { Receipt } from "./fields.ts";
@@ -198,6 +199,19 @@ describe("verifyReceipt, of a segment whose miner was lost", () => {
     { key_id: keyIdOf(COORDINATOR_KEY.publicKey) },
   ])("fails when the coordinator changed the progress to %j", (change) => {
     expect(failures(check(withProgress(change), {}, PINS))).toEqual(["progress"]);
+  });
+
+  it.each([
+    ["past the end of the segment", progressAt(TERMS, 31)],
+    ["before its start", progressAt({ ...TERMS, start_byte: 0 }, 4)],
+    ["for other terms of the same lease", progressAt({ ...TERMS, nonce: "other" }, 20)],
+  ])("fails when the miner signed the progress %s", (_where, progress) => {
+    const terms = { ...TERMS, start_byte: 8 };
+    const outcome = outcomeOf(terms, 30, { outcome: "lease_lost", endsJob: false, progress });
+    // Only the terms' hash may differ from what the progress was signed for.
+    const receipt = buildReceipt(terms, outcome, termsHash(TERMS));
+    const verification = check(attestReceipt(receipt, COORDINATOR_KEY), {}, PINS);
+    expect(failures(verification)).toEqual(["progress"]);
   });
 
   it("fails when the progress was signed over another output", () => {
