@@ -1,9 +1,7 @@
 import { dataPaths } from "../../config/data-paths.ts";
 import { addressOfKey } from "../../crypto/address.ts";
-import { fromHex } from "../../crypto/bytes.ts";
-import { SECRET_KEY_BYTES, SecretKey } from "../../crypto/ed25519.ts";
+import { findIdentityKey } from "../../crypto/identity-file.ts";
 import { keyIdOf } from "../../domain/receipt/sign.ts";
-import { readSecretFile } from "../../kernel/secret-file.ts";
 
 /** A role's public identity on this machine. */
 export interface Identity {
@@ -22,9 +20,8 @@ export async function readIdentities(dataDir: string): Promise<readonly Identity
   ] as const;
   const found = await Promise.all(
     files.map(async ([role, file]) => {
-      const text = await readSecretFile(file);
-      if (text === undefined) return [];
-      const { publicKey } = new SecretKey(fromHex("key", text, SECRET_KEY_BYTES));
+      const publicKey = (await findIdentityKey(file))?.publicKey;
+      if (publicKey === undefined) return [];
       return [{ role, public_key: keyIdOf(publicKey), address: addressOfKey(publicKey) }];
     }),
   );

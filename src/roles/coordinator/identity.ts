@@ -1,9 +1,8 @@
 import { addressOfKey } from "../../crypto/address.ts";
-import { fromHex, toHex } from "../../crypto/bytes.ts";
-import { generateKeyPair, publicKeyOf, SECRET_KEY_BYTES, SecretKey } from "../../crypto/ed25519.ts";
+import type { SecretKey } from "../../crypto/ed25519.ts";
+import { openIdentityKey } from "../../crypto/identity-file.ts";
 import { realmOfCoordinator } from "../../crypto/sign-bytes.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
-import { readOrCreateSecret } from "../../kernel/secret-file.ts";
 
 /** The coordinator's identity: what attests receipts, and the realm of everything signed with it. */
 export interface CoordinatorIdentity {
@@ -16,8 +15,7 @@ export interface CoordinatorIdentity {
 
 /** Reads the identity key from its file, or makes it at the first start. */
 export async function openIdentity(path: string, random: RandomBytes): Promise<CoordinatorIdentity> {
-  const text = await readOrCreateSecret(path, () => toHex(generateKeyPair(random).secretKey.exportBytes()));
-  const secretKey = new SecretKey(fromHex(path, text, SECRET_KEY_BYTES));
-  const publicKey = publicKeyOf(secretKey);
+  const secretKey = await openIdentityKey(path, random);
+  const { publicKey } = secretKey;
   return { id: addressOfKey(publicKey), secretKey, publicKey, realm: realmOfCoordinator(publicKey) };
 }

@@ -40,7 +40,7 @@ describe("loadIdentity", () => {
     await writeFile(file, "not-a-key-but-secret\n");
     const error = await load().catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "DATA_UNWRITABLE" });
-    expect(String(error)).toContain("not a miner's key");
+    expect(String(error)).toContain("holds no key");
     expect(String(error)).not.toContain("but-secret");
   });
 });
