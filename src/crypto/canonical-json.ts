@@ -7,7 +7,6 @@
 import { AppError } from "../kernel/errors.ts";
 import { type JsonLimits, type JsonValue, parseJson, toJsonPointer } from "../kernel/json.ts";
 
-export type { JsonObject, JsonValue } from "../kernel/json.ts";
 /** The strict parser, for documents that are canonicalised after they were read. */
 export { parseJson as parseStrictJson } from "../kernel/json.ts";
 

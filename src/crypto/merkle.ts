@@ -6,7 +6,7 @@ const LEAF_PREFIX = Uint8Array.of(0);
 const NODE_PREFIX = Uint8Array.of(1);
 
 /** Hash of one leaf's data. */
-export function leafHash(data: Uint8Array): Uint8Array {
+function leafHash(data: Uint8Array): Uint8Array {
   return sha256(concatBytes(LEAF_PREFIX, data));
 }
 

@@ -1,7 +1,7 @@
 import { AppError } from "../../kernel/errors.ts";
 
 /** Wait before the second attempt, in ms: long enough for another miner to be free. */
-export const BACKOFF_BASE_MS = 500;
+const BACKOFF_BASE_MS = 500;
 /** Longest wait, in ms: a job is not forgotten. */
 export const BACKOFF_CAP_MS = 30_000;
 const FACTOR = 2;

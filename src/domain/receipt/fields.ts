@@ -59,7 +59,6 @@ const metadata = object(
   },
   "What the receipt covers",
 );
-export type ReceiptMetadata = TypeOf<typeof metadata>;
 
 /** A receipt of version 1.1: whole numbers and printable ASCII only. */
 export const RECEIPT = object(

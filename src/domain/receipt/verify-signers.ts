@@ -20,7 +20,7 @@ export interface SignerReport {
 }
 
 /** Address of the key in a block, or undefined where the block holds no key. */
-export function addressOfBlock(block: { readonly key_id: string }): string | undefined {
+function addressOfBlock(block: { readonly key_id: string }): string | undefined {
   try {
     return addressOfKey(fromBase64Url("key_id", block.key_id, PUBLIC_KEY_BYTES));
   } catch {
