@@ -145,7 +145,6 @@ export class Delivery {
   /** Sends one chunk within the limit; false when the limit leaves no room for a character. */
   #sendChunk(): boolean {
     const room = this.#options.maxUnsecuredBytes - this.#unsecured(this.#sent);
-    if (room <= 0) return false;
     const text = this.#options.output.text(this.#sent, Math.min(room, MAX_CHUNK_BYTES));
     if (text === "") return false;
     const bytes = Buffer.from(text, "utf8");

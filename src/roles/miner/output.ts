@@ -59,10 +59,10 @@ export class Output {
     if (!this.#full) this.#store(rest);
   }
 
-  /** The text from offset `from` on, at most `maxBytes` of it, in whole characters. */
+  /** The text from offset `from` on, at most `maxBytes` (none when it is not positive), in whole characters. */
   text(from: number, maxBytes: number): string {
     const start = from - this.#start;
-    const wanted = Math.min(this.#length, start + maxBytes);
+    const wanted = Math.min(this.#length, start + Math.max(0, maxBytes));
     const end = wanted === this.#length ? wanted : characterBoundary(this.#bytes, start, wanted);
     return this.#bytes.toString("utf8", start, end);
   }

@@ -48,7 +48,7 @@ describe("job", () => {
   it("goes on after a prefix of another miner", async () => {
     await bench.open();
     const prefix = "Es war einmal 😀";
-    const terms = coordinator.offer({ prefix, terms: { token: 2, progress_units: 1 } });
+    const terms = coordinator.offer({ prefix, terms: { token: 2 } });
     const run = await engine.nth(0);
     expect(run.request.prefix).toBe(prefix);
     await run.write(" ein Bär");
@@ -57,6 +57,8 @@ describe("job", () => {
     expect(coordinator.text(terms.start_byte)).toBe(" ein Bär");
     bench.expectGoodReceipt(terms, complete, prefix, " ein Bär");
     bench.expectGoodProgress(terms, `${prefix} ein Bär`);
+    // Far less than progress_units: the end alone is why there is a statement.
+    expect(coordinator.all("progress").map(({ progress }) => progress.bytes)).toEqual([27]);
   });
 
   it("completes an answer without text", async () => {

@@ -96,6 +96,7 @@ describe("reconnection", () => {
     const complete = await coordinator.next("complete");
     bench.expectGoodReceipt(terms, complete, "", "one 😀 two three ");
     bench.expectGoodProgress(terms, "one 😀 two three ");
+    expect(coordinator.all("progress").at(-1)?.progress.bytes).toBe(Buffer.byteLength("one 😀 two three "));
   });
 
   it("sends the completion again until it is confirmed", async () => {
