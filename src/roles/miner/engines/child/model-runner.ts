@@ -59,10 +59,9 @@ export class ModelRunner {
       sequences: setup.slots,
       threads: setup.threads,
     });
-    const chatWrapper = library.resolveChatWrapper(model) ?? new library.GeneralChatWrapper();
     return new ModelRunner(
       model,
-      chatWrapper,
+      chatWrapperOf(library, model),
       Array.from({ length: setup.slots }, () => context.getSequence()),
     );
   }
@@ -125,6 +124,24 @@ export class ModelRunner {
     if (tail !== "") await emit(tail);
     return finish(stopped ? "stop" : finishReason, written);
   }
+}
+
+/**
+ * The model's own chat template; where it has none or a broken one, the library's guess. To guess always would
+ * compare the template with two dozen known ones, which takes longer than loading a small model.
+ */
+function chatWrapperOf(library: LlamaLibrary, model: LlamaModel): ChatWrapper {
+  if (model.fileInfo.metadata.tokenizer?.chat_template) {
+    try {
+      return library.resolveChatWrapper(model, {
+        type: "jinjaTemplate",
+        fallbackToOtherWrappersOnJinjaError: false,
+      });
+    } catch {
+      // The guess below still knows the common formats.
+    }
+  }
+  return library.resolveChatWrapper(model) ?? new library.GeneralChatWrapper();
 }
 
 /** Reads all but the last slice of a prompt and returns that slice; undefined when aborted on the way. */

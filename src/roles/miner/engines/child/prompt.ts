@@ -70,9 +70,8 @@ function toHistoryItem({ role, content }: EngineMessage): ChatHistoryItem {
   }
 }
 
-/** The one control token that a text stands for, if it does. */
+/** The control token that a text begins with, if it does: such a token cannot come for any other reason. */
 function controlToken(model: LlamaModel, text: LlamaText): Token | undefined {
-  const tokens = text.tokenize(model.tokenizer);
-  const [only] = tokens;
-  return tokens.length === 1 && model.isSpecialToken(only) ? only : undefined;
+  const [first] = text.tokenize(model.tokenizer);
+  return model.isSpecialToken(first) ? first : undefined;
 }

@@ -12,7 +12,7 @@ interface RunningJob {
 
 /**
  * The child's side of the llama engine: loads one model and runs jobs until the parent says `exit` or is gone.
- * Resolves when it has taken over; the process then lives as long as its IPC channel.
+ * Returns at once; the process lives as long as its IPC channel.
  */
 export function runEngineChild(loadLlama: LoadLlama): void {
   // A service manager signals every process of the service. The parent decides what ends first: a child
@@ -22,7 +22,15 @@ export function runEngineChild(loadLlama: LoadLlama): void {
   process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
   if (process.send === undefined) throw new Error("__engine is started by the daemon, not by hand");
   const child = new EngineChild(loadLlama);
-  process.on("message", (message) => child.receive(parseFrame(ParentFrame, message)));
+  process.on("message", (message) => {
+    try {
+      child.receive(parseFrame(ParentFrame, message));
+    } catch (error) {
+      // The parent does not say what it means: it has to start another child.
+      process.stderr.write(`${toAppError(error).message}\n`);
+      process.exit(1);
+    }
+  });
 }
 
 function send(frame: ChildFrame): void {
