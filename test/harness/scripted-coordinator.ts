@@ -22,7 +22,7 @@ import {
 export type FrameOf<T extends MinerFrame["type"]> = Extract<MinerFrame, { type: T }>;
 type Registered = Extract<CoordinatorFrame, { type: "registered" }>;
 
-export const NONCE = "ab".repeat(32);
+const NONCE = "ab".repeat(32);
 
 /** What a test may set in an offer. */
 export interface OfferOptions {

@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CLOSE } from "../../kernel/channel.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import { reconnectWaitMs } from "./backoff.ts";
 import type { CoordinatorLink } from "./ports.ts";
 import { Session, type SessionEnd, type SessionOwner } from "./session.ts";
+
+/**
+ * A session that ends sooner, in ms, does not make the waits short again: a coordinator that takes a miner and
+ * throws it out at once is not there.
+ */
+const STABLE_MS = 10_000;
 
 /** What a connection asks of its owner, besides frames. */
 export interface ConnectionOwner extends SessionOwner {
@@ -17,6 +24,7 @@ export interface ConnectionOptions {
   readonly link: CoordinatorLink;
   readonly owner: ConnectionOwner;
   readonly log: Log;
+  readonly clock: Clock;
   readonly random: RandomBytes;
 }
 
@@ -52,9 +60,11 @@ export class Connection {
     const { signal } = this.#stop;
     let failures = 0;
     while (!signal.aborted) {
+      const startedAt = this.#options.clock.monotonic();
       const { opened, error } = await this.#once();
       if (signal.aborted) return;
-      failures = opened ? 1 : failures + 1;
+      const stable = opened && this.#options.clock.monotonic() - startedAt >= STABLE_MS;
+      failures = stable ? 1 : failures + 1;
       this.#logOnce(`lost ${error.code}`, () =>
         this.#options.log.warn(
           { coordinator: this.#options.link.label, code: error.code, detail: error.message, ...error.meta },

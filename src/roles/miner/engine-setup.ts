@@ -42,6 +42,6 @@ export async function createEngines(config: MinerConfig, inputs: EngineInputs, l
 }
 
 /** A model's name from its file's, as frames carry it: printable ASCII without spaces. */
-export function modelName(path: string): string {
+function modelName(path: string): string {
   return printable(basename(path).replace(/\.gguf$/i, ""), MAX_MODEL_NAME).replaceAll(" ", "-");
 }

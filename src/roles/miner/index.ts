@@ -7,7 +7,7 @@ import type { MinerDeps } from "./ports.ts";
 export { MinerConfig } from "./config.ts";
 export type { LlamaLibrary } from "./engines/child/llama-library.ts";
 export { runEngineChild } from "./engines/child/run-engine-child.ts";
-export type { CoordinatorLink, EngineInputs, MinerDeps } from "./ports.ts";
+export type { CoordinatorLink, MinerDeps } from "./ports.ts";
 
 /** The role's only door. `create` does no I/O. */
 export const miner = {

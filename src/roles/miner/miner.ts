@@ -92,7 +92,7 @@ export class Miner implements AsyncDisposable {
       metrics: createMinerMetrics(metrics),
     });
     this.#service = service;
-    this.#connection = new Connection({ link, owner: service, log, random });
+    this.#connection = new Connection({ link, owner: service, log, clock, random });
     this.#connection.start();
   }
 
