@@ -99,8 +99,8 @@ export const Config = z.strictObject({
     .int()
     .min(0)
     .max(3600)
-    .default(10)
-    .meta({ description: "How long running work may take to end when the daemon stops" }),
+    .default(30)
+    .meta({ description: "How long all parts may take to stop; leave room for miner.drain_seconds" }),
   http: HttpConfig.prefault({}),
   database: DatabaseConfig.prefault({}),
   log: LogConfig.prefault({}),

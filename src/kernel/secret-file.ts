@@ -55,7 +55,8 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
     if (mode & OTHERS) {
       throw new AppError("DATA_UNWRITABLE", `${path} can be read by others; run: chmod 600 ${path}`);
     }
-    if (size > MAX_SECRET_BYTES) throw new AppError("DATA_UNWRITABLE", `${path} is not a key file: too large`);
+    if (size > MAX_SECRET_BYTES)
+      throw new AppError("DATA_UNWRITABLE", `${path} is not a key file: too large`);
     return (await readFile(path, "utf8")).trim();
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
