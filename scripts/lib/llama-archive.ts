@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { constants, zstdCompressSync } from "node:zlib";
 import { build } from "esbuild";
 import { llamaBundle } from "../../esbuild.config.ts";
-import type { AssetManifest } from "../../src/app/assets/manifest.ts";
+import { type AssetManifest, LLAMA_LOADER } from "../../src/app/assets/manifest.ts";
 
 /**
  * Measured on the 30 MB of the x64 runtime: level 9 6.1 MB in 0.3 s, 15 5.3 MB in 2.4 s, 19 4.7 MB in 8.4 s;
@@ -53,7 +53,7 @@ async function collectEntries(root: string): Promise<Entry[]> {
   });
   return [
     { path: "dist/index.mjs", bytes: bundle.contents },
-    { path: "loader.cjs", bytes: Buffer.from(LOADER) },
+    { path: LLAMA_LOADER, bytes: Buffer.from(LOADER) },
     read(library, "package.json"),
     read(library, "LICENSE"),
     read(library, "llama/binariesGithubRelease.json"),

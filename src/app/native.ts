@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { join } from "node:path";
 import type { LlamaLibrary } from "../roles/miner/index.ts";
-import { SQLITE_ASSET } from "./assets/manifest.ts";
-import { cacheError } from "./assets/private-cache.ts";
+import { LLAMA_LOADER, SQLITE_ASSET } from "./assets/manifest.ts";
+import { cacheError, ensureLoadable } from "./assets/private-cache.ts";
 import { bundledLlamaVersion, materialize, materializeLlamaRuntime, SINGLE_FILE } from "./assets.ts";
 
 /**
@@ -14,6 +14,7 @@ import { bundledLlamaVersion, materialize, materializeLlamaRuntime, SINGLE_FILE 
 export function loadSqliteBinding(cacheDir: string): object | undefined {
   if (!SINGLE_FILE) return undefined;
   const path = materialize(SQLITE_ASSET, cacheDir);
+  ensureLoadable(cacheDir, path);
   const addon: { exports: object } = { exports: {} };
   try {
     process.dlopen(addon, path, constants.dlopen.RTLD_NOW);
@@ -25,13 +26,14 @@ export function loadSqliteBinding(cacheDir: string): object | undefined {
 
 /**
  * Loads node-llama-cpp: from node_modules while developing, else from its copy in the cache. A single file
- * cannot `import()` a file from disk itself, while a file that it requires can (hence `loader.cjs`).
+ * cannot `import()` a file from disk itself, while a file that it requires can (hence the loader).
  * @throws AppError CACHE_UNUSABLE
  */
 export async function loadLlama(cacheDir: string): Promise<LlamaLibrary> {
   if (!SINGLE_FILE) return import("node-llama-cpp");
   const directory = materializeLlamaRuntime(cacheDir);
-  const load: () => Promise<LlamaLibrary> = createRequire(join(directory, "x.cjs"))("./loader.cjs");
+  ensureLoadable(cacheDir, join(directory, LLAMA_LOADER));
+  const load: () => Promise<LlamaLibrary> = createRequire(join(directory, "x.cjs"))(`./${LLAMA_LOADER}`);
   return load();
 }
 

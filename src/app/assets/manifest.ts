@@ -5,6 +5,8 @@ export const MANIFEST_ASSET = "manifest.json";
 export const SQLITE_ASSET = "better-sqlite3.node";
 export const MODEL_ASSET = "aitbc-tiny.gguf";
 export const LLAMA_ASSET = "llama-runtime.zst";
+/** The file of the llama runtime that gives a function that loads it. */
+export const LLAMA_LOADER = "loader.cjs";
 
 /** A file within an archive: archives are the files' bytes one after the other, compressed with Zstandard. */
 export interface ArchivedFile extends CacheFile {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import {
+  accessSync,
   chmodSync,
   closeSync,
   constants,
@@ -16,7 +17,8 @@ import { AppError } from "../../kernel/errors.ts";
 
 /** Only the owner may look into the cache: what lies in it is loaded as code. */
 const DIRECTORY_MODE = 0o700;
-const FILE_MODE = 0o600;
+/** Executable, so that `access` can tell whether the file system lets code be loaded at all. */
+const FILE_MODE = 0o700;
 /** Permissions that let somebody else change or replace a file. */
 const OTHERS = 0o077;
 const RANDOM_NAME_BYTES = 8;
@@ -55,6 +57,18 @@ export function materializeEntry(
     return directory;
   } catch (error) {
     throw cacheError(cacheDir, error);
+  }
+}
+
+/**
+ * Checks that native code can be loaded from a file of the cache.
+ * @throws AppError CACHE_UNUSABLE, for example on a file system mounted noexec.
+ */
+export function ensureLoadable(cacheDir: string, path: string): void {
+  try {
+    accessSync(path, constants.X_OK);
+  } catch {
+    throw cacheError(cacheDir, new Error("it does not allow code to be executed"));
   }
 }
 
