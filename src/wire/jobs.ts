@@ -137,7 +137,13 @@ export const ReceiptPage = z.object({
 });
 export type ReceiptPage = z.infer<typeof ReceiptPage>;
 
-const JobParams = z.object({ job_id: JobId });
+/** Longest text that is looked up as a job's id. */
+const MAX_JOB_ID = 64;
+
+/** What is no id cannot name a job: such a call is answered 404 like any other unknown job. */
+const JobParams = z.object({
+  job_id: z.string().max(MAX_JOB_ID).meta({ description: "Id of a job", example: JobId.meta()?.example }),
+});
 
 /** Job kinds whose owner or an administrator may call a job's routes. */
 const OWNER = ["client", "admin"] as const;
