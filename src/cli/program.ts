@@ -13,6 +13,9 @@ import type { CliContext } from "./context.ts";
 import { OUTPUT_FORMATS } from "./format.ts";
 import { examples } from "./help.ts";
 
+/** Width of help where the output does not tell its own. */
+const HELP_COLUMNS = 100;
+
 function addGlobalOptions(program: Command): void {
   program
     .option("--url <url>", "daemon to talk to (AITBC_URL)")
@@ -38,8 +41,8 @@ export function createProgram(context: CliContext): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      getOutHelpWidth: () => io.stdout.columns ?? 100,
-      getErrHelpWidth: () => io.stderr.columns ?? 100,
+      getOutHelpWidth: () => io.stdout.columns || HELP_COLUMNS,
+      getErrHelpWidth: () => io.stderr.columns || HELP_COLUMNS,
     })
     .showHelpAfterError("  → add --help to see what is possible, with examples")
     .exitOverride()

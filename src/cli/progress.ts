@@ -24,7 +24,7 @@ export function createProgress(io: Pick<Io, "stderr" | "env">): Progress {
   let frame = 0;
   const draw = (): void => {
     frame = (frame + 1) % FRAMES.length;
-    const width = (stderr.columns ?? DEFAULT_COLUMNS) - 1;
+    const width = (stderr.columns || DEFAULT_COLUMNS) - 1;
     stderr.write(`${CLEAR_LINE}${[...`${FRAMES[frame]} ${toSafeText(text)}`].slice(0, width).join("")}`);
   };
   return {

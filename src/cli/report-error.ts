@@ -11,7 +11,7 @@ const HINTS: Partial<Readonly<Record<ErrorCode, string>>> = {
   RECEIPT_NOT_FOUND: "a receipt is there once a miner has delivered; see aitbc client status JOB",
   RATE_LIMITED: "wait a moment and try again",
   NO_ELIGIBLE_MINER: "start a miner: aitbc miner start",
-  DATA_IN_USE: "another daemon runs here; stop it, or choose another --data-dir",
+  DATA_IN_USE: "stop it first, or choose another --data-dir",
   SCHEMA_NEWER: "use the version of aitbc that wrote it, or a newer one",
   OUTCOME_UNKNOWN: "look whether it happened before you try again",
   INTERNAL: "the daemon's log says more; --debug shows where it happened here",

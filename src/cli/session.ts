@@ -1,5 +1,4 @@
 import type { Client } from "../client/client.ts";
-import type { FlagSetting } from "../config/layers.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { KeyKind } from "../wire/access.ts";
 import { type Io, writeLine } from "./io.ts";
@@ -11,7 +10,6 @@ export async function loadCommandConfig(
   io: Io,
   options: GlobalOptions,
   map: FlagMap = {},
-  more: readonly FlagSetting[] = [],
 ): Promise<LoadedConfig> {
   const { loadConfig } = await import("../config/load.ts");
   if (options.apiKey !== undefined) {
@@ -22,7 +20,7 @@ export async function loadCommandConfig(
   return loadConfig({
     env: io.env,
     cwd: io.cwd,
-    flags: [...more, ...toFlagSettings(options, map)],
+    flags: toFlagSettings(options, map),
     ...(options.configFile === undefined ? {} : { file: options.configFile }),
   });
 }

@@ -16,7 +16,7 @@ import { followJob } from "./follow.ts";
 import { readIdentities } from "./identities.ts";
 import { outcomeError } from "./outcome.ts";
 import { summarizeReceipt } from "./receipts.ts";
-import { createDaemonLog, listenForStop } from "./run-daemon.ts";
+import { createDaemonLog, listenForStop, type StopRequest } from "./run-daemon.ts";
 
 export interface DemoOptions extends GlobalOptions {
   readonly prompt: string;
@@ -77,16 +77,23 @@ async function verifyOffline(
 }
 
 /** Puts one prompt through the whole network. */
-async function showJob(io: Io, client: Client, options: DemoOptions, config: Config): Promise<Shown> {
+async function showJob(
+  io: Io,
+  client: Client,
+  options: DemoOptions,
+  config: Config,
+  signal: AbortSignal,
+): Promise<Shown> {
   const paint = painter(io.stderr, io.env);
   const say = (line: string): void => writeLine(io.stderr, line, (text) => paint("dim", text));
   say(`prompt: ${options.prompt}`);
-  const { job_id } = await client.submitJob({ payload: { type: "inference", prompt: options.prompt } });
-  const { text, end, interrupted, firstTextMs } = await followJob(io, client, job_id, {
+  const job = { payload: { type: "inference" as const, prompt: options.prompt } };
+  const { job_id } = await client.submitJob(job, { signal });
+  const { text, end, firstTextMs } = await followJob(io, client, job_id, {
     streamText: !options.json,
+    signal,
   });
   if (!options.json && !io.stdout.isTTY) io.stdout.write("\n");
-  if (interrupted) throw new AppError("INTERRUPTED", "the demo was interrupted");
   const failure = outcomeError(job_id, end.state, end.error);
   if (failure) throw failure;
   const receipt = await client.getReceipt(job_id);
@@ -121,41 +128,40 @@ function sayNext(io: Io, daemon: Daemon, dataDir: string, stay: boolean): void {
   for (const line of ["", ...lines]) writeLine(io.stderr, line);
 }
 
-async function runIn(io: Io, options: DemoOptions, dataDir: string): Promise<number> {
+async function runIn(io: Io, options: DemoOptions, dataDir: string, stop: StopRequest): Promise<number> {
+  const abort = new AbortController();
+  stop.asked.then(() => abort.abort());
   const config = demoConfig(io, dataDir);
   const daemon = await startDaemon({ config, log: createDaemonLog(io, config, options) });
   try {
+    if (abort.signal.aborted) throw new AppError("INTERRUPTED", "interrupted");
     const client_key = await findApiKey(config, "client", daemon.url);
     const client = createClient({ url: daemon.url, apiKey: client_key, timeoutMs: TIMEOUT_MS });
-    const shown = await showJob(io, client, options, config);
+    const shown = await showJob(io, client, options, config, abort.signal);
     sayNext(io, daemon, dataDir, options.stay === true);
     const more = options.stay ? { url: daemon.url, client_key } : {};
     if (options.json) io.stdout.write(`${JSON.stringify({ ...shown, ...more })}\n`);
     if (!shown.receipt_verified) throw new AppError("INVALID_RECEIPT", "the receipt does not verify");
-    if (options.stay) await stayUp(io, daemon);
+    if (!options.stay) return 0;
+    const ended = await Promise.race([stop.asked, daemon.failed]);
+    if (typeof ended !== "string") throw ended;
     return 0;
   } finally {
     await daemon.stop();
   }
 }
 
-/** Waits for Ctrl-C, or for the daemon's own end. */
-async function stayUp(io: Io, daemon: Daemon): Promise<void> {
-  const stop = listenForStop(io);
-  try {
-    const ended = await Promise.race([stop.asked, daemon.failed]);
-    if (typeof ended !== "string") throw ended;
-  } finally {
-    stop.dispose();
-  }
-}
-
-/** Shows the whole network at work in a directory of its own, and leaves nothing behind. Returns the exit code. */
+/**
+ * Shows the whole network at work in a directory of its own, and leaves nothing behind, also after Ctrl-C.
+ * Returns the exit code.
+ */
 export async function runDemo(io: Io, options: DemoOptions): Promise<number> {
+  const stop = listenForStop(io);
   const dataDir = await mkdtemp(join(tmpdir(), "aitbc-demo-"));
   try {
-    return await runIn(io, options, dataDir);
+    return await runIn(io, options, dataDir, stop);
   } finally {
     await rm(dataDir, { recursive: true, force: true });
+    stop.dispose();
   }
 }

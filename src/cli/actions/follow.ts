@@ -14,6 +14,21 @@ export interface Followed {
   readonly firstTextMs: number | null;
 }
 
+export interface FollowOptions {
+  /** Whether text goes to stdout as it comes. */
+  readonly streamText: boolean;
+  /** Leaves the job when it aborts. Absent: Ctrl-C is listened to, and cancels the job. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a first Ctrl-C has done. */
+interface Interrupt {
+  readonly asked: boolean;
+  stop(): void;
+}
+
+const NO_INTERRUPT: Interrupt = { asked: false, stop() {} };
+
 function describeState(data: StateEvent): string {
   if (data.queue) return `waiting · ${formatQueue(data.queue)}`;
   if (data.state === "QUEUED") return "waiting for a miner";
@@ -24,12 +39,7 @@ function describeState(data: StateEvent): string {
  * The first Ctrl-C cancels the job, so that nobody pays for an answer that nobody reads; a second one leaves
  * at once. Returns the end of it.
  */
-function cancelOnInterrupt(
-  io: Io,
-  client: Client,
-  jobId: string,
-  abort: () => void,
-): { asked: boolean; stop(): void } {
+function cancelOnInterrupt(io: Io, client: Client, jobId: string, abort: () => void): Interrupt {
   const state = { asked: false, stop: () => {} };
   const onInterrupt = (): void => {
     if (state.asked) {
@@ -59,11 +69,12 @@ export async function followJob(
   io: Io,
   client: Client,
   jobId: string,
-  options: { readonly streamText: boolean },
+  options: FollowOptions,
 ): Promise<Followed> {
   const progress = createProgress(io);
   const abort = new AbortController();
-  const interrupt = cancelOnInterrupt(io, client, jobId, () => abort.abort());
+  const interrupt = options.signal ? NO_INTERRUPT : cancelOnInterrupt(io, client, jobId, () => abort.abort());
+  const signal = options.signal ?? abort.signal;
   let text = "";
   let firstTextMs: number | null = null;
   const finishLine = (): void => {
@@ -72,7 +83,7 @@ export async function followJob(
   const onReconnect = (): void => progress.show("the connection broke; looking for the daemon");
   progress.show("submitted");
   try {
-    for await (const event of client.jobEvents(jobId, { signal: abort.signal, onReconnect })) {
+    for await (const event of client.jobEvents(jobId, { signal, onReconnect })) {
       if (event.event === "end") return { text, end: event.data, interrupted: interrupt.asked, firstTextMs };
       if (event.event === "state") {
         // Once text flows on the terminal, a spinner would write into it.

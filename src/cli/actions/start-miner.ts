@@ -9,7 +9,7 @@ import { loadCommandConfig } from "../session.ts";
 import { runDaemon } from "./run-daemon.ts";
 
 export interface StartMinerOptions extends GlobalOptions {
-  readonly port?: string;
+  readonly port?: number;
 }
 
 const FLAGS: FlagMap = {
@@ -22,7 +22,6 @@ const FLAGS: FlagMap = {
   gpu: ["--gpu", "miner.llama.gpu"],
   threads: ["--threads", "miner.llama.threads"],
   payout: ["--payout", "miner.payout"],
-  port: ["--port", "http.port"],
 };
 
 /** Folder of a miner of its own inside the data directory of this machine: it runs beside a daemon there. */
@@ -59,9 +58,7 @@ async function findMinerKey(
 
 /** Runs a daemon with the miner's role alone. Returns the exit code. */
 export async function startMiner(io: Io, options: StartMinerOptions): Promise<number> {
-  // Any free port unless one is asked for: the configured one belongs to the daemon beside it.
-  const port = options.port === undefined ? [{ key: "http.port", text: "0", flag: "aitbc miner start" }] : [];
-  const loaded = await loadCommandConfig(io, options, FLAGS, port);
+  const loaded = await loadCommandConfig(io, options, FLAGS);
   const { config } = loaded;
   const url = config.miner.coordinator_url ?? config.client.url;
   const api_key = await findMinerKey(io, options, config, url);
@@ -70,6 +67,8 @@ export async function startMiner(io: Io, options: StartMinerOptions): Promise<nu
     {
       ...config,
       roles: ["miner"],
+      // Any free port unless one is asked for: the configured one belongs to the daemon beside it.
+      http: { ...config.http, port: options.port ?? 0 },
       data_dir: ownDataDir(loaded),
       client: { ...config.client, api_key },
       miner: { ...config.miner, coordinator_url: url },

@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { BackupReport } from "../../app/backup.ts";
+import type { Config } from "../../config/schema.ts";
 import type { CliContext } from "../context.ts";
 import { formatRecord, printResult } from "../format.ts";
 import { examples } from "../help.ts";
@@ -13,6 +15,23 @@ interface BackupOptions extends GlobalOptions {
 /** The members of a report by name, for people. */
 function formatReport(done: string, report: object): string {
   return `${done}\n${formatRecord(Object.entries(report))}`;
+}
+
+/** Copies the database; a file in the way is told together with the option that replaces it. */
+async function backUp(config: Config, target: string, overwrite: boolean): Promise<BackupReport> {
+  const [{ backup }, { AppError }] = await Promise.all([
+    import("../../app/backup.ts"),
+    import("../../kernel/errors.ts"),
+  ]);
+  try {
+    return await backup(config, target, { overwrite });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.meta["target"] === undefined) throw error;
+    throw new AppError(error.code, error.message, {
+      meta: { ...error.meta, hint: "choose another file, or replace it with --overwrite" },
+      cause: error,
+    });
+  }
 }
 
 export function addBackupCommands(program: Command, { io }: CliContext): void {
@@ -30,9 +49,8 @@ export function addBackupCommands(program: Command, { io }: CliContext): void {
     .action(async (file: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<BackupOptions>();
       const { config } = await loadCommandConfig(io, options);
-      const { backup } = await import("../../app/backup.ts");
       const target = resolve(io.cwd, file);
-      const report = await backup(config, target, { overwrite: options.overwrite === true });
+      const report = await backUp(config, target, options.overwrite === true);
       await printResult(io, options.output ?? "table", { file: target, ...report }, () =>
         formatReport(`backed up to ${target}, and checked`, report),
       );

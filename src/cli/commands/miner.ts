@@ -2,6 +2,9 @@ import type { Command } from "commander";
 import type { StartMinerOptions } from "../actions/start-miner.ts";
 import type { CliContext } from "../context.ts";
 import { examples } from "../help.ts";
+import { wholeNumber } from "../options.ts";
+
+const MAX_PORT = 65_535;
 
 const HELP = examples(
   ["aitbc miner start", "beside `aitbc serve` on this machine"],
@@ -23,7 +26,7 @@ export function addMinerCommands(program: Command, context: CliContext): void {
     .option("--gpu <backend>", "auto, cuda, vulkan or metal, where llama.cpp has it; default: no GPU")
     .option("--threads <n>", "CPU threads of one engine; default: as many as help")
     .option("--payout <address>", "address that is paid; default: the miner's own")
-    .option("--port <port>", "port for health and metrics; default: any free one")
+    .option("--port <port>", "port for health and metrics; default: any free one", wholeNumber(0, MAX_PORT))
     .addHelpText("after", HELP)
     .action(async (_options: object, command: Command) => {
       const { startMiner } = await import("../actions/start-miner.ts");
