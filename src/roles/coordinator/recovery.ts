@@ -29,12 +29,14 @@ export async function restoreLease(
   const text = await readSegmentText(db, job.job_id, job.token);
   const miner = await findMiner(db, segment.miner_id);
   const now = clock.monotonic();
+  // The receipt states how long the lease ran, and its miner has counted on through the restart.
+  const ranMs = Math.max(0, clock.now() - segment.started_at);
   const lease = new Lease({
     job,
     terms,
     termsHash: termsHash(terms),
     payout: miner?.payout ?? null,
-    grantedAt: now,
+    grantedAt: now - ranMs,
     expiresAt: now + leaseMs,
     deadlineAt: now + Math.max(1, job.max_run_ms - job.run_ms),
     prefix,
