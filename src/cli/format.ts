@@ -6,7 +6,7 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 const GAP = "  ";
 
 /** Writes a value as it stands in a table: absent ones as a dash. */
-export function toCell(value: unknown): string {
+function toCell(value: unknown): string {
   if (value === null || value === undefined || value === "") return "-";
   return toSafeText(
     typeof value === "string" ? value : typeof value === "object" ? JSON.stringify(value) : String(value),

@@ -22,7 +22,6 @@ import { createTransport, type TransportOptions } from "./transport.ts";
 /** A job's input as a caller writes it: what has a default may be left out. */
 export type JobInput = z.input<typeof JobSubmission>;
 export type Health = z.infer<(typeof getHealth)["responses"][200]["schema"]>;
-export type KeyList = z.infer<(typeof listKeys)["responses"][200]["schema"]>;
 export type Receipt = z.infer<typeof ReceiptJson>;
 
 export interface CallOptions {

@@ -48,7 +48,7 @@ const MAX_RETRY_MS = 5_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 /** Fills the `:name` parameters of a path and adds a query. */
-export function buildUrl(base: string, path: string, input: CallInput): string {
+function buildUrl(base: string, path: string, input: CallInput): string {
   const filled = path.replaceAll(/:(\w+)/g, (_all, name: string) =>
     encodeURIComponent(input.params?.[name] ?? ""),
   );

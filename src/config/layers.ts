@@ -73,7 +73,7 @@ export const CONFIG_FILE_VARIABLE = "AITBC_CONFIG";
 const PREFIX = "AITBC_";
 
 /** The setting that an environment variable names: `AITBC_HTTP__PORT` is `http.port`. */
-export function variableToKey(name: string): string {
+function variableToKey(name: string): string {
   return NAMED_VARIABLES[name] ?? name.slice(PREFIX.length).toLowerCase().replaceAll("__", ".");
 }
 

@@ -8,7 +8,7 @@ import { exampleConfig } from "./example.ts";
 import { explainConfig } from "./explain.ts";
 import type { FlagSetting } from "./layers.ts";
 import { type LoadedConfig, loadConfig } from "./load.ts";
-import { MASK } from "./problem.ts";
+import { MASK, showValue } from "./problem.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -189,6 +189,7 @@ describe("what is wrong is said with its place", () => {
     const postgres = problemsOf({ file: { database: { url: "mysql://name:hunter2@host/db" } } });
     expect(postgres.join()).toContain(`mysql://name:${MASK}@host/db`);
     expect(postgres.join()).not.toContain("hunter2");
+    expect(showValue("hunter2", true)).toBe(MASK);
   });
 });
 

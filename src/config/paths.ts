@@ -14,7 +14,7 @@ export interface StandardPaths {
 const NAME = "aitbc";
 
 /** The home directory of an environment. */
-export function homeOf(env: Environment): string {
+function homeOf(env: Environment): string {
   return env["HOME"] || homedir();
 }
 

@@ -4,7 +4,7 @@ const MAX_SHARE = 0.34;
 const MIN_EDITS = 2;
 
 /** Edits (insert, delete, replace, swap of neighbours) between two words: the optimal string alignment distance. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

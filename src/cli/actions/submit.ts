@@ -40,7 +40,7 @@ async function readPrompt(io: Io, prompt: string): Promise<string> {
 }
 
 /** The job that the options describe. */
-export async function toJob(io: Io, options: SubmitOptions): Promise<JobInput> {
+async function toJob(io: Io, options: SubmitOptions): Promise<JobInput> {
   return present({
     payload: present({
       type: "inference" as const,
