@@ -49,11 +49,11 @@ export function llamaRuntimeVersion(): string | null {
   }
 }
 
+/** First argument that makes the program an engine's child process (src/main.ts). */
+const ENGINE_ARGUMENT = "__engine";
+
 /** Program and arguments of a child process for the llama engine: this program itself, in its other role. */
 export function engineCommand(cacheDir: string): readonly string[] {
   const program = SINGLE_FILE ? [] : [join(import.meta.dirname, "../main.ts")];
   return [process.execPath, ...program, ENGINE_ARGUMENT, cacheDir];
 }
-
-/** First argument that makes the program an engine's child process. */
-export const ENGINE_ARGUMENT = "__engine";

@@ -22,7 +22,7 @@ export const IDLE_MS = 5 * 60_000;
 /** How long a child may take to leave when asked before it is killed, in ms. */
 const EXIT_GRACE_MS = 1000;
 /** Context per job in tokens where nothing else is set: memory grows with it, and models announce up to a million. */
-export const DEFAULT_CONTEXT_TOKENS = 8192;
+const DEFAULT_CONTEXT_TOKENS = 8192;
 
 export interface LlamaOptions {
   /** Name of the engine in capabilities and logs. */
