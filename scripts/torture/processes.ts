@@ -54,6 +54,7 @@ export class Program {
   readonly #command = aitbcCommand();
   #child: ChildProcess | undefined;
   #ready = Promise.withResolvers<void>();
+  #isReady = false;
   #ended = Promise.resolve();
   #expectsEnd = false;
 
@@ -89,7 +90,9 @@ export class Program {
     this.#ended = new Promise((done) => {
       child.on("close", (code, signal) => {
         living.delete(child);
-        this.#ready = Promise.withResolvers<void>();
+        // Whoever waits already goes on waiting: for the next process.
+        if (this.#isReady) this.#ready = Promise.withResolvers<void>();
+        this.#isReady = false;
         const { name, findings } = this.#options;
         if (!this.#expectsEnd)
           findings.add(`${name} ended by itself (${code ?? signal}): ${lines.join("\n")}`);
@@ -119,7 +122,10 @@ export class Program {
   #read(line: string): void {
     if (!line.startsWith("{")) return;
     const { level, msg } = JSON.parse(line) as { level?: number; msg?: string };
-    if (msg === this.#options.readyMessage) this.#ready.resolve();
+    if (msg === this.#options.readyMessage) {
+      this.#isReady = true;
+      this.#ready.resolve();
+    }
     if ((level ?? 0) >= LEVEL_ERROR) this.#options.findings.add(`${this.#options.name} logged: ${line}`);
   }
 }
