@@ -140,7 +140,7 @@ export class Settlement {
   /**
    * Ends a lease with a complete answer. The miner's receipt must say what the terms and the coordinator's own
    * meter say, and carry the miner's signature; the coordinator attests it. The same answer twice gets the
-   * stored receipt. @throws AppError STALE_LEASE, INVALID_RECEIPT, INVALID_SIGNATURE
+   * stored receipt. @throws AppError STALE_LEASE, INVALID_RECEIPT, INVALID_SIGNATURE, PROTOCOL_VIOLATION
    */
   async complete(lease: Lease, completion: Completion, minerPublicKey: Uint8Array): Promise<Receipt> {
     const receipt = receiptFromJson(completion.receipt);
@@ -157,6 +157,10 @@ export class Settlement {
     }
     const attested = await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes);
     if (lease.ended) throw staleLease();
+    // While the signatures were made, frames went on arriving: the receipt must cover what is stored, all of it.
+    if (lease.acceptedBytes !== receipt.metadata.end_byte) {
+      throw new AppError("PROTOCOL_VIOLATION", "text came after the completion");
+    }
     this.#leases.remove(lease);
     const held = await this.#commit({
       lease,
