@@ -29,7 +29,9 @@ export function failures({ lines }: Verification): string[] {
 }
 
 export async function receiptsOf(client: Client, jobId: string): Promise<Receipt[]> {
-  return Array.fromAsync(client.listReceipts(jobId));
+  const receipts: Receipt[] = [];
+  for await (const receipt of client.listReceipts(jobId)) receipts.push(receipt);
+  return receipts;
 }
 
 interface Figures {

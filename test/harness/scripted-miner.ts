@@ -65,7 +65,7 @@ export class ScriptedMiner {
   /** Why the connection closed. */
   closed: string | undefined;
   readonly #channel: Channel;
-  #coordinatorKey = new Uint8Array();
+  #coordinatorKey: Uint8Array = new Uint8Array();
   #read = 0;
   #arrived = Promise.withResolvers<void>();
 
