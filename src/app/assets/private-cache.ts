@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -19,6 +20,7 @@ import { AppError } from "../../kernel/errors.ts";
 const DIRECTORY_MODE = 0o700;
 /** Executable, so that `access` can tell whether the file system lets code be loaded at all. */
 const FILE_MODE = 0o700;
+const PERMISSIONS = 0o777;
 /** Permissions that let somebody else change or replace a file. */
 const OTHERS = 0o077;
 const RANDOM_NAME_BYTES = 8;
@@ -106,6 +108,8 @@ function hasContent(path: string, sha256: string): boolean {
     return false;
   }
   try {
+    // A file with other permissions is not as this program writes it, and may not be loadable.
+    if ((fstatSync(file).mode & PERMISSIONS) !== FILE_MODE) return false;
     return createHash("sha256").update(readFileSync(file)).digest("hex") === sha256;
   } finally {
     closeSync(file);
