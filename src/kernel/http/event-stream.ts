@@ -33,7 +33,8 @@ export function eventStreamResponse(
         await source.return();
       },
     },
-    { highWaterMark: 1 },
+    // Nothing is made before the body is read: the answer to a HEAD request never is, and must hold nothing.
+    { highWaterMark: 0 },
   );
   return new Response(body, {
     headers: {
