@@ -1,0 +1,79 @@
+import { describe, expect, it } from "vitest";
+import {
+  accept,
+  claimLease,
+  committedRows,
+  openCoordinatorStore,
+  queueJob,
+} from "../../../test/harness/coordinator-store.ts";
+import { createLog } from "../../kernel/log.ts";
+import { Delivery } from "./delivery.ts";
+import type { Lease } from "./lease.ts";
+import { markLeaseEnded } from "./store/jobs.ts";
+import { Streams } from "./streams.ts";
+
+async function openDelivery() {
+  const store = await openCoordinatorStore();
+  const streams = new Streams();
+  const fenced: Lease[] = [];
+  const log = createLog({ level: "silent", format: "json", terminal: false });
+  const delivery = new Delivery({ store, streams, log, onFenced: (lease) => fenced.push(lease) });
+  const jobId = await queueJob(store);
+  streams.attach(jobId);
+  return { store, streams, fenced, delivery, jobId, lease: await claimLease(store, jobId, "miner-1") };
+}
+
+describe("delivered text", () => {
+  it("is shown to a reader only when another connection can read it", async () => {
+    const { store, streams, delivery, jobId, lease } = await openDelivery();
+    const { version } = streams.look(jobId, 0);
+    // The reader looks in the very turn in which it is woken.
+    const woken = streams
+      .wait(jobId, version, 60_000, new AbortController().signal)
+      .then(() => committedRows(store, "chunk", jobId));
+    accept(lease, "text");
+    delivery.schedule(lease);
+    expect(await woken).toBe(1);
+    expect(streams.look(jobId, 0).chunks).toEqual([{ seq: 1, segment: 1, text: "text" }]);
+  });
+
+  it("is confirmed to the miner only when it is stored", async () => {
+    const { store, delivery, jobId, lease } = await openDelivery();
+    const stored: number[] = [];
+    lease.holder = {
+      minerId: "miner-1",
+      acknowledge: () => stored.push(committedRows(store, "chunk", jobId)),
+      revoke: () => {},
+    };
+    accept(lease, "text");
+    delivery.schedule(lease);
+    await delivery.drain();
+    expect(stored).toEqual([1]);
+  });
+
+  it("under a lost lease is shown to nobody", async () => {
+    const { store, streams, fenced, delivery, jobId, lease } = await openDelivery();
+    await store.operation((tx) =>
+      markLeaseEnded(tx, {
+        job_id: jobId,
+        token: lease.token,
+        state: "CANCELED",
+        ran_ms: 0,
+        delivered_bytes: 0,
+        last_seq: 0,
+        settled_units: 0,
+        price_uait: 0n,
+        completed_at: 1,
+        finish_reason: null,
+        usage: null,
+        error: null,
+      }),
+    );
+    accept(lease, "late");
+    delivery.schedule(lease);
+    await delivery.drain();
+    expect(fenced).toEqual([lease]);
+    expect(committedRows(store, "chunk", jobId)).toBe(0);
+    expect(streams.look(jobId, 0).chunks).toBeUndefined();
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import {
+  accept,
+  type CoordinatorStore,
+  claimLease,
+  openCoordinatorStore,
+  queueJob,
+} from "../../../test/harness/coordinator-store.ts";
+import { publishPortion, storePortion, takePortion } from "./delivery.ts";
+import { readEvents } from "./events.ts";
+import type { Lease } from "./lease.ts";
+import { markDelivered, markLeaseEnded } from "./store/jobs.ts";
+import { Streams } from "./streams.ts";
+
+/** Stores and shows text, as a flush does. */
+async function deliver(store: CoordinatorStore, streams: Streams, lease: Lease, text: string): Promise<void> {
+  accept(lease, text);
+  const portion = takePortion(lease);
+  const { endByte: delivered_bytes, seq: last_seq } = portion;
+  await store.operation(async (tx) => {
+    await markDelivered(tx, { job_id: lease.jobId, token: lease.token }, { delivered_bytes, last_seq });
+    await storePortion(tx, portion);
+  });
+  publishPortion(streams, portion);
+}
+
+/** A job that has ended after four chunks; a reader was there for the last two, so that the ring has those. */
+async function openEnded() {
+  const store = await openCoordinatorStore();
+  const streams = new Streams();
+  const jobId = await queueJob(store);
+  const lease = await claimLease(store, jobId, "miner-1");
+  for (const text of ["one ", "two "]) await deliver(store, streams, lease, text);
+  streams.attach(jobId);
+  for (const text of ["three ", "four"]) await deliver(store, streams, lease, text);
+  await store.operation((tx) =>
+    markLeaseEnded(tx, {
+      job_id: jobId,
+      token: lease.token,
+      state: "COMPLETED",
+      ran_ms: 1,
+      delivered_bytes: lease.storedBytes,
+      last_seq: lease.lastSeq,
+      settled_units: 0,
+      price_uait: 0n,
+      completed_at: 1,
+      finish_reason: "stop",
+      usage: null,
+      error: null,
+    }),
+  );
+  return { store, streams, jobId };
+}
+
+describe("a stream", () => {
+  it.each([0, 1, 2, 3, 4])("resumed after chunk %i goes on with the next one", async (after) => {
+    const { store, streams, jobId } = await openEnded();
+    const source = { store, streams, maxReaders: 10, queueView: async () => undefined };
+    const ids: number[] = [];
+    const texts: string[] = [];
+    for await (const item of readEvents(source, jobId, after, new AbortController().signal)) {
+      if (item === "keep-alive" || item.event === "state") continue;
+      ids.push(item.id);
+      if (item.event === "chunk") texts.push(item.data.text);
+    }
+    expect(ids).toEqual([1, 2, 3, 4, 5].slice(after));
+    expect(texts).toEqual(["one ", "two ", "three ", "four"].slice(after));
+  });
+});
