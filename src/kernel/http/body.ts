@@ -40,16 +40,22 @@ export async function readJsonText(request: HonoRequest, maxBytes: number): Prom
   }
 }
 
+/** Where a value of a request stands. Only a body has pointers. */
+export type ValuePlace = "body" | "header" | "query" | "path";
+
 /**
  * Checks a value against a schema.
- * @throws AppError INVALID_PAYLOAD whose detail names the member and what it must be; `meta.pointer` points at it
+ * @throws AppError INVALID_PAYLOAD whose detail names the member and what it must be; `meta.pointer` points at a
+ * member of the body
  */
-export function check<T>(schema: z.ZodType<T>, value: unknown): T {
+export function check<T>(schema: z.ZodType<T>, value: unknown, place: ValuePlace): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const unknown = issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
-  const pointer = toJsonPointer([...(issue?.path ?? []), ...unknown].map(String));
+  const path = [...(issue?.path ?? []), ...unknown].map(String);
   const what = unknown.length > 0 ? "is not a known member" : (issue?.message ?? "is not allowed");
+  if (place !== "body") throw new AppError("INVALID_PAYLOAD", `${place} ${path.join(".")}: ${what}`);
+  const pointer = toJsonPointer(path);
   throw new AppError("INVALID_PAYLOAD", `${pointer || "the body"}: ${what}`, { meta: { pointer } });
 }

@@ -71,7 +71,7 @@ export function createRouter<Access, Principal>(
     if (!schema) return [undefined, ""];
     const text = await readJsonText(c.req, maxBodyBytes);
     const value: JsonValue = parseJson(text);
-    return [check(schema, value), text];
+    return [check(schema, value, "body"), text];
   };
   return {
     app,
@@ -84,9 +84,9 @@ export function createRouter<Access, Principal>(
         const [body, bodyText] = await readBody(c, contract.body);
         // The casts join the schema that was just applied to the type that the contract derives from it.
         const call = {
-          params: contract.params && check(contract.params, c.req.param()),
-          query: contract.query && check(contract.query, c.req.query()),
-          headers: contract.headers && check(contract.headers, c.req.header()),
+          params: contract.params && check(contract.params, c.req.param(), "path"),
+          query: contract.query && check(contract.query, c.req.query(), "query"),
+          headers: contract.headers && check(contract.headers, c.req.header(), "header"),
           body,
           bodyText,
           principal,
