@@ -293,8 +293,10 @@ export class Coordinator {
     if (!lease) return;
     const { holder } = lease;
     const { settlement } = this.#get();
-    await settlement.fail(lease, { outcome: "canceled", error: null, retry: false });
+    const settled = settlement.fail(lease, { outcome: "canceled", error: null, retry: false });
+    // Nothing more is accepted from here on: the engine stops now, not a commit later.
     holder?.revoke(lease, "cancel", "JOB_CANCELED", "canceled by its client");
+    await settled;
   }
 
   /** The job, if it exists and the caller may see it: other clients' jobs do not exist for a client. */
