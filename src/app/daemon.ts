@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Hono } from "hono";
 import type { Kysely } from "kysely";
 import { dataPaths } from "../config/data-paths.ts";
 import type { Config, RoleName } from "../config/schema.ts";
@@ -8,7 +9,7 @@ import { openDataDirectory } from "../kernel/data-dir.ts";
 import type { Database } from "../kernel/db/database.ts";
 import { lockDataDirectory } from "../kernel/db/lock.ts";
 import { AppError } from "../kernel/errors.ts";
-import { createRouter } from "../kernel/http/router.ts";
+import { createRouter, type HttpVariables } from "../kernel/http/router.ts";
 import { createIds, systemRandomBytes } from "../kernel/ids.ts";
 import { Lifecycle, type Part } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
@@ -32,6 +33,8 @@ import { addSystemRoutes } from "./system-routes.ts";
 /** A running daemon. */
 export interface Daemon {
   readonly url: string;
+  /** Everything that the listener serves, for callers in this process: `app.request(path)`. */
+  readonly app: Hono<HttpVariables>;
   readonly roles: readonly RoleName[];
   /** Resolves when the daemon cannot go on (the storage failed): the process must end. */
   readonly failed: Promise<AppError>;
@@ -127,7 +130,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     parts.push(rolePart(miner.name, role));
   }
   await lifecycle.start(parts);
-  return { url: http.url, roles, failed: failed.promise, stop: () => lifecycle.stop() };
+  return { url: http.url, app: http.app, roles, failed: failed.promise, stop: () => lifecycle.stop() };
 }
 
 /** Without the store there are no keys: only public routes answer. */
