@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobInput } from "../../src/client/client.ts";
+import type { JobView } from "../../src/wire/jobs.ts";
 import { bootDaemon, bootMiner, TestDaemon } from "../harness/daemon.ts";
 import { readStream, readUntil } from "../harness/events.ts";
 import { expectSound, failures, job, receiptsOf, verify } from "../harness/jobs.ts";
@@ -10,19 +11,8 @@ const MODEL = "aitbc-tiny";
 const PROMPT = "Tell me a story about a fox";
 /** Greedy: the same model always writes the same answer. */
 const STORY: JobInput = { payload: { type: "inference", prompt: PROMPT, model: MODEL, temperature: 0 } };
-/** The hottest sampling never finds an end: the model writes until its context is full. */
-const ENDLESS: JobInput = {
-  payload: {
-    type: "inference",
-    prompt: "a",
-    raw: true,
-    temperature: 2,
-    top_p: 1,
-    top_k: 1000,
-    seed: 7,
-    max_tokens: 4096,
-  },
-};
+/** The model is quick: a few tries meet it before its end. */
+const MAX_TRIES = 20;
 
 describe("jobs on the real built-in engine", () => {
   let daemon: TestDaemon;
@@ -68,18 +58,23 @@ describe("jobs on the real built-in engine", () => {
 
   it("stops the engine when a job is canceled mid-stream: the only slot is free again, and what came has a receipt", async () => {
     const { client } = daemon;
-    const { job_id } = await client.submitJob(ENDLESS);
-    await readUntil(client, job_id, (event) => event.event === "chunk");
-    const canceled = await client.cancelJob(job_id);
-    expect(canceled.state).toBe("CANCELED");
-    const freedBy = performance.now();
+    let canceled: JobView | undefined;
+    for (let tries = 0; tries < MAX_TRIES && !canceled; tries++) {
+      const { job_id } = await client.submitJob(STORY);
+      await readUntil(client, job_id, (event) => event.event === "chunk");
+      canceled = await client.cancelJob(job_id).catch(() => undefined);
+    }
+    expect(canceled).toMatchObject({ state: "CANCELED" });
+    const canceledAt = performance.now();
+    const { job_id } = canceled ?? { job_id: "" };
     const next = await client.submitJob(job("Hello"));
     await readUntil(client, next.job_id, (event) => event.event === "chunk");
-    expect(performance.now() - freedBy).toBeLessThan(1000);
+    expect(performance.now() - canceledAt).toBeLessThan(1000);
+    expect(await daemon.metric('aitbc_miner_jobs_total{outcome="canceled"}')).toBe(1);
     const { result } = await client.getResult(job_id);
     expect(result.partial).toBe(true);
     const receipts = await receiptsOf(client, job_id);
-    expectSound(receipts, result.text, "a");
+    expectSound(receipts, result.text, PROMPT);
     for (const receipt of receipts) expect(failures(verify(receipt, result.text))).toEqual([]);
   });
 });
