@@ -15,7 +15,7 @@ export interface CommandResult {
 }
 
 /**
- * Runs a command to its end in its own process group and collects what it prints.
+ * Runs a command to its end in its own process group (in the folder `cwd`, or this one's) and collects what it prints.
  * After `timeoutMs` milliseconds the whole group is killed and the result is a failure that says so.
  * Never rejects: a command that cannot be started is a failure too.
  */
@@ -23,9 +23,10 @@ export function runCommand(
   command: string,
   args: readonly string[],
   timeoutMs: number,
+  cwd?: string,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: true });
     const group = child.pid;
     if (group !== undefined) runningGroups.add(group);
     let output = "";

@@ -4,7 +4,7 @@ import { addressOfKey } from "../../src/crypto/address.ts";
 import { fromBase64Url } from "../../src/crypto/bytes.ts";
 import { generateKeyPair, PUBLIC_KEY_BYTES } from "../../src/crypto/ed25519.ts";
 import { sha256Hex } from "../../src/crypto/hash.ts";
-import { BYTES_METER, segmentUnits } from "../../src/domain/job/meter.ts";
+import { BYTES_METER } from "../../src/domain/job/meter.ts";
 import { termsHash } from "../../src/domain/job/terms.ts";
 import { type Channel, CLOSE } from "../../src/kernel/channel.ts";
 import { createSigner, type Signer } from "../../src/roles/miner/signer.ts";
@@ -323,9 +323,9 @@ export class ScriptedMiner {
       });
       work.sent = end;
     }
-    const units = segmentUnits(BYTES_METER, terms.start_byte, work.sent);
-    if (units - segmentUnits(BYTES_METER, terms.start_byte, work.stated) >= terms.progress_units)
-      this.#state(work, units);
+    const unitsTo = (bytes: number): number => BYTES_METER.units(bytes) - BYTES_METER.units(terms.start_byte);
+    const units = unitsTo(work.sent);
+    if (units - unitsTo(work.stated) >= terms.progress_units) this.#state(work, units);
     if (work.sent === work.answer.length) this.#complete(work);
   }
 

@@ -130,6 +130,19 @@ describe("ed25519", () => {
     }
   });
 
+  it("refuses them as public key under an honest R, where one signature fits every message", () => {
+    const honest = ed25519.utils.getExtendedPublicKey(key.exportBytes());
+    // Under the neutral point [S]B − [k]A is [S]B, whatever the message.
+    const forged = concatBytes(key.publicKey, littleEndian(honest.scalar % ORDER));
+    for (const hex of SMALL_ORDER_ENCODINGS) {
+      const point = fromHex("point", hex);
+      for (const message of [utf8("one"), utf8("two")]) {
+        expect(verify(forged, message, point)).toBe(false);
+        expect(verifyWithPoints(forged, message, point, sha512)).toBe(false);
+      }
+    }
+  });
+
   it("judges keys and R of mixed order as the cofactorless equation does, in both implementations", () => {
     const torsion = torsionPoints();
     const counts = { accepted: 0, refused: 0 };
