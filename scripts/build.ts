@@ -15,6 +15,7 @@ import {
   MODEL_ASSET,
   SQLITE_ASSET,
 } from "../src/app/assets/manifest.ts";
+import { TOKENIZERS } from "../src/app/assets/tokenizers.ts";
 import type { BuildInfo } from "../src/app/build-info.ts";
 import { packLlamaRuntime, sha256 } from "./lib/llama-archive.ts";
 import { readPackageVersion } from "./lib/package.ts";
@@ -65,7 +66,12 @@ function readBuildInfo(): BuildInfo {
 async function writeAssets(directory: string): Promise<Record<string, string>> {
   const { archive, manifest: llama } = await packLlamaRuntime(root);
   const plain = {
-    [MODEL_ASSET]: readFileSync(join(root, "src/app/assets", MODEL_ASSET)),
+    ...Object.fromEntries(
+      [MODEL_ASSET, ...TOKENIZERS.map(({ asset }) => asset)].map((name) => [
+        name,
+        readFileSync(join(root, "src/app/assets", name)),
+      ]),
+    ),
     [SQLITE_ASSET]: readFileSync(
       join(root, "node_modules/better-sqlite3/prebuilds", `linux-${process.arch}.node`),
     ),

@@ -49,7 +49,12 @@ export const STEPS: readonly Step[] = [
   {
     name: "generated",
     about: "generated files are fresh",
-    needs: ["scripts/gen-vectors.ts", "scripts/gen-openapi.ts", "scripts/gen-config-example.ts"],
+    needs: [
+      "scripts/gen-vectors.ts",
+      "scripts/gen-openapi.ts",
+      "scripts/gen-config-example.ts",
+      "scripts/gen-tokenizer.ts",
+    ],
     run: checkGenerated,
   },
   { name: "build", about: `build ${BINARY}`, needs: ["scripts/build.ts"], run: build },

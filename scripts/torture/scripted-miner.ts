@@ -352,6 +352,7 @@ export class ScriptedMiner {
       prefix,
       text: work.answer.toString("utf8", terms.start_byte),
       endByte: work.answer.length,
+      units: BYTES_METER.units(work.answer.length) - BYTES_METER.units(terms.start_byte),
       elapsedMs: performance.now() - work.startedAt,
     });
     if (!receipt) return;

@@ -18,7 +18,7 @@ let manifest: AssetManifest | undefined;
  * An asset's bytes, not to be changed: from the single file, or from `src/app/assets`.
  * @throws AppError INTERNAL when there is no such asset.
  */
-function getAsset(name: string): Uint8Array {
+export function getAsset(name: string): Uint8Array {
   try {
     return SINGLE_FILE ? new Uint8Array(getRawAsset(name)) : readFileSync(join(SOURCE_DIRECTORY, name));
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import type { Kysely } from "kysely";
 import { dataPaths } from "../config/data-paths.ts";
 import type { Config, RoleName } from "../config/schema.ts";
+import type { Meters } from "../domain/job/meters.ts";
 import { createBus } from "../kernel/bus.ts";
 import { type Clock, createSystemClock } from "../kernel/clock.ts";
 import { openDataDirectory } from "../kernel/data-dir.ts";
@@ -25,6 +26,7 @@ import { MODEL_ASSET } from "./assets/manifest.ts";
 import { materialize } from "./assets.ts";
 import { readBuildInfo } from "./build-info.ts";
 import { HttpServer } from "./http.ts";
+import { createAppMeters } from "./meters.ts";
 import { engineCommand, llamaRuntimeVersion, loadSqliteBinding } from "./native.ts";
 import { bindCoordinator } from "./ports.ts";
 import { openStore, type Tables } from "./store.ts";
@@ -57,6 +59,7 @@ interface Shared {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: typeof systemRandomBytes;
+  readonly meters: Meters;
 }
 
 /** A narrower view of the database: each owner sees its own tables. */
@@ -75,7 +78,14 @@ function tablesOf<Own>(database: Database<Tables>): {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { config, log } = options;
   const clock = options.clock ?? createSystemClock();
-  const shared: Shared = { config, log, metrics: createMetrics(), clock, random: systemRandomBytes };
+  const shared: Shared = {
+    config,
+    log,
+    metrics: createMetrics(),
+    clock,
+    random: systemRandomBytes,
+    meters: createAppMeters(),
+  };
   const ids = createIds(clock);
   const failed = Promise.withResolvers<AppError>();
   const bus = createBus<BusEvents>((event, error) =>

@@ -74,6 +74,7 @@ export const ERRORS = {
   PROTOCOL_VIOLATION: define(400, "A frame does not follow the protocol", EXIT.internal),
   ENGINE_UNAVAILABLE: define(503, "The engine cannot run here", EXIT.unsupported, "later"),
   ENGINE_FAILED: define(500, "The engine failed", EXIT.jobFailed, "later"),
+  UNKNOWN_METER: define(400, "The program cannot count by this meter", EXIT.unsupported),
   MODEL_NOT_FOUND: define(404, "The model is not known here", EXIT.notFound),
   UNREACHABLE: define(503, "The server cannot be reached", EXIT.unreachable, "later"),
   TIMEOUT: define(504, "The call took too long", EXIT.unreachable, "later"),

@@ -3,6 +3,7 @@ import Sqlite from "better-sqlite3";
 import { onTestFinished } from "vitest";
 import { addressOfKey } from "../../src/crypto/address.ts";
 import { utf8Length } from "../../src/crypto/bytes.ts";
+import { BYTES_ONLY } from "../../src/domain/job/meters.ts";
 import { type Database, openDatabase } from "../../src/kernel/db/database.ts";
 import { migrate } from "../../src/kernel/db/migrate.ts";
 import { claimJob } from "../../src/roles/coordinator/claim.ts";
@@ -71,6 +72,8 @@ export async function claimLease(store: CoordinatorStore, jobId: string, minerId
       jobId,
       minerId,
       anyModel: "test",
+      digestOf: () => "",
+      meters: BYTES_ONLY,
       instance: "test",
       coordinatorId: IDENTITY.id,
       maxOutputBytes: 65_536,
@@ -80,12 +83,13 @@ export async function claimLease(store: CoordinatorStore, jobId: string, minerId
   );
   if (!claimed) throw new Error(`job ${jobId} does not wait`);
   const now = performance.now();
-  const { job, terms, termsHash, prefix } = claimed;
+  const { job, terms, termsHash, meter, prefix } = claimed;
   const never = Number.POSITIVE_INFINITY;
   return new Lease({
     job,
     terms,
     termsHash,
+    meter,
     payout: null,
     grantedAt: now,
     expiresAt: never,

@@ -5,6 +5,8 @@ import { expect } from "vitest";
 import { addressOfKey } from "../../src/crypto/address.ts";
 import { fromBase64Url } from "../../src/crypto/bytes.ts";
 import { sha256Hex } from "../../src/crypto/hash.ts";
+import { BYTES_METER, segmentUnits } from "../../src/domain/job/meter.ts";
+import { BYTES_ONLY } from "../../src/domain/job/meters.ts";
 import { type Terms, termsHash } from "../../src/domain/job/terms.ts";
 import { buildReceipt } from "../../src/domain/receipt/build.ts";
 import { compareReceipt } from "../../src/domain/receipt/compare.ts";
@@ -63,6 +65,7 @@ export class MinerBench {
       metrics: this.metrics,
       clock: createSystemClock(),
       random: systemRandomBytes,
+      meters: BYTES_ONLY,
       identityFile: join(this.directory, "miner", "identity.key"),
       lockDirectory: () => {
         this.locked = true;
@@ -100,6 +103,7 @@ export class MinerBench {
       endsJob: true,
       outcome: "completed",
       end_byte: Buffer.byteLength(prefix + text),
+      delivered_units: segmentUnits(BYTES_METER, prefix, text),
       segment_sha256: sha256Hex(text),
       output_sha256: sha256Hex(prefix + text),
       completed_at: terms.started_at,

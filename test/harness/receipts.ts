@@ -54,6 +54,7 @@ export function outcomeOf(terms: Terms, endByte: number, rest: Partial<SegmentOu
     endsJob: true,
     outcome: "completed",
     end_byte: endByte,
+    delivered_units: Math.max(0, BYTES_METER.units(endByte) - BYTES_METER.units(terms.start_byte)),
     segment_sha256: sha256Hex(OUTPUT.subarray(terms.start_byte, endByte)),
     output_sha256: sha256Hex(OUTPUT.subarray(0, endByte)),
     completed_at: terms.started_at + 2,

@@ -230,12 +230,18 @@ export class Work {
       seq: ++this.#statements,
       bytes,
       running_sha256: sha256Hex(this.output),
-      units: segmentUnits(BYTES_METER, terms.start_byte, bytes),
+      units: this.#units,
       terms_hash: termsHash(terms),
       ...lie,
     };
     const signature = sign(signProgress(progress, this.#miner.realm, this.#miner.key.secretKey));
     this.#miner.send({ type: "progress", progress, signature: toBase64Url(signature) });
+  }
+
+  /** Units of this segment, for terms that name bytes/4. */
+  get #units(): number {
+    const { prefix } = this.offer;
+    return segmentUnits(BYTES_METER, prefix, this.output.slice(prefix.length));
   }
 
   /** The receipt that is due, signed; changed before it is signed where the test lies. */
@@ -247,6 +253,7 @@ export class Work {
       endsJob: true,
       outcome: "completed",
       end_byte: utf8Length(this.output),
+      delivered_units: this.#units,
       segment_sha256: sha256Hex(this.output.slice(prefix.length)),
       output_sha256: sha256Hex(this.output),
       completed_at: terms.started_at + Math.round(elapsedMs / 1000),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Daemon, startDaemon } from "../../app/daemon.ts";
+import { createAppMeters } from "../../app/meters.ts";
 import { type Client, createClient } from "../../client/client.ts";
 import { findApiKey } from "../../config/api-key.ts";
 import { loadConfig } from "../../config/load.ts";
@@ -71,7 +72,7 @@ async function verifyOffline(
     identities.filter((one) => one.role === role).map((one) => one.public_key);
   return verifyReceipt(
     parseReceipt(JSON.stringify(receipt)),
-    { output: new TextEncoder().encode(answer) },
+    { output: new TextEncoder().encode(answer), meters: createAppMeters() },
     { coordinatorKeys: keysOf("coordinator"), minerKeys: keysOf("miner") },
   );
 }

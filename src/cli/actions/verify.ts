@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { createAppMeters } from "../../app/meters.ts";
 import { fromBase64Url, fromHex } from "../../crypto/bytes.ts";
 import { PUBLIC_KEY_BYTES } from "../../crypto/ed25519.ts";
 import type { Evidence, Line } from "../../domain/receipt/evidence.ts";
@@ -89,6 +90,7 @@ async function readEvidence(io: Io, options: VerifyOptions): Promise<Evidence> {
     // A payload is JSON that was just parsed and checked; the schema's optional members are absent, never undefined.
     request: request?.data as Evidence["request"],
     terms: terms?.data,
+    meters: createAppMeters(),
   };
 }
 

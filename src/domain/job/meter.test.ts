@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BYTES_METER, meterOf, promptUnits, segmentUnits } from "./meter.ts";
+import { BYTES_METER, promptUnits, segmentUnits, type UnitCounter } from "./meter.ts";
 
 describe("bytes/4", () => {
   it.each([
@@ -18,32 +18,53 @@ describe("bytes/4", () => {
     expect(() => BYTES_METER.units(bytes)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 
-  it("is found by its name alone", () => {
-    expect(meterOf("bytes/4")).toBe(BYTES_METER);
-    expect(meterOf("tok:00")).toBeUndefined();
-    expect(meterOf("constructor")).toBeUndefined();
+  it("counts text that comes in parts by its bytes", () => {
+    const counter = BYTES_METER.counter();
+    expect(counter.units).toBe(0);
+    counter.add("hé");
+    expect(counter.units).toBe(1);
+    counter.add("l");
+    counter.add("o");
+    expect(counter.units).toBe(2);
   });
 });
+
+const words = fc.array(fc.string({ unit: "grapheme", maxLength: 9 }), { maxLength: 40 });
 
 describe("segmentUnits", () => {
   it("adds up to the meter of the whole text, however it was cut", () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(100)), (lengths) => {
-        let at = 0;
+      fc.property(words, (parts) => {
+        let text = "";
         let units = 0;
-        for (const length of lengths) {
-          units += segmentUnits(BYTES_METER, at, at + length);
-          at += length;
+        for (const part of parts) {
+          units += segmentUnits(BYTES_METER, text, part);
+          text += part;
         }
-        expect(units).toBe(BYTES_METER.units(at));
+        expect(units).toBe(BYTES_METER.units(Buffer.byteLength(text)));
       }),
     );
   });
 
   it("is never negative", () => {
-    expect(segmentUnits(BYTES_METER, 9, 1)).toBe(0);
+    const joining = { name: "words", counter: joiningCounter };
+    expect(segmentUnits(joining, "ab", "c")).toBe(0);
+    expect(segmentUnits(joining, "abc", "")).toBe(0);
   });
 });
+
+/** Counts characters, but three together as one. */
+function joiningCounter(): UnitCounter {
+  let length = 0;
+  return {
+    add(text) {
+      length += text.length;
+    },
+    get units() {
+      return Math.floor(length / 3) + (length % 3);
+    },
+  };
+}
 
 describe("promptUnits", () => {
   it("counts the bytes of all texts together", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { OUTPUT, outcomeOf, progressAt, TERMS } from "../../../test/harness/receipts.ts";
+import { BYTES_METER } from "../job/meter.ts";
 import { termsHash } from "../job/terms.ts";
 import { totalPrice } from "../pricing/price.ts";
 import { buildReceipt, chargeSegment, leavesReceipt } from "./build.ts";
@@ -54,31 +55,34 @@ describe("buildReceipt", () => {
     );
   });
 
-  it("refuses an unknown meter and a range that runs backwards", () => {
-    expect(() => buildReceipt({ ...TERMS, meter: "tok:00" }, outcomeOf(TERMS, end))).toThrow("meter: tok:00");
+  it("refuses units that are no count, and a range that runs backwards", () => {
+    for (const delivered_units of [-1, 0.5, 2 ** 53]) {
+      expect(() => buildReceipt(TERMS, outcomeOf(TERMS, end, { delivered_units }))).toThrow("units");
+    }
     expect(() => buildReceipt({ ...TERMS, start_byte: 9 }, outcomeOf(TERMS, 8))).toThrow("end_byte");
   });
 });
 
 describe("chargeSegment", () => {
   it("charges the request to the segment that ends the job, once anything was delivered", () => {
-    const charged = (settled: number, start: number, endByte: number, endsJob: boolean): number =>
-      chargeSegment({ ...TERMS, settled_units: settled, start_byte: start }, endByte, endsJob).promptUnits;
-    expect(charged(0, 0, 8, true)).toBe(TERMS.prompt_units);
-    expect(charged(0, 0, 8, false)).toBe(0);
-    expect(charged(0, 0, 0, true)).toBe(0);
-    expect(charged(2, 8, 8, true)).toBe(TERMS.prompt_units);
+    const charged = (settled: number, delivered: number, endsJob: boolean): number =>
+      chargeSegment({ ...TERMS, settled_units: settled }, delivered, endsJob).promptUnits;
+    expect(charged(0, 2, true)).toBe(TERMS.prompt_units);
+    expect(charged(0, 2, false)).toBe(0);
+    expect(charged(0, 0, true)).toBe(0);
+    expect(charged(2, 0, true)).toBe(TERMS.prompt_units);
   });
 
   it("gives segments that add up to the price of the undivided job", () => {
-    const first = chargeSegment(TERMS, 9, false);
-    const rest = { ...TERMS, token: 2, start_byte: 9, settled_units: first.units };
-    const second = chargeSegment(rest, end, true);
-    const whole = chargeSegment(TERMS, end, true);
+    const units = BYTES_METER.units(end);
+    const first = chargeSegment(TERMS, 3, false);
+    const rest = { ...TERMS, token: 2, settled_units: first.units };
+    const second = chargeSegment(rest, units - 3, true);
+    const whole = chargeSegment(TERMS, units, true);
     expect(first.units + second.units).toBe(whole.units);
     expect(first.price + second.price).toBe(whole.price);
     // The example must round: priced alone, the two would cost more than the whole.
-    const alone = chargeSegment({ ...rest, settled_units: 0 }, end, true);
+    const alone = chargeSegment({ ...rest, settled_units: 0 }, units - 3, true);
     expect(first.price + alone.price).toBe(whole.price + 1n);
   });
 });

@@ -1,6 +1,5 @@
 /** Builds receipts from terms. Miner and coordinator use the same function, so they sign the same bytes. */
 import { AppError } from "../../kernel/errors.ts";
-import { type Meter, meterOf, segmentUnits } from "../job/meter.ts";
 import { type Terms, termsHash } from "../job/terms.ts";
 import { segmentPrice } from "../pricing/price.ts";
 import type { Outcome, Receipt, ReceiptProgress } from "./fields.ts";
@@ -14,6 +13,8 @@ export interface SegmentOutcome {
   readonly outcome: Outcome;
   /** Where the segment ends in the job's whole output, in bytes. */
   readonly end_byte: number;
+  /** Units of the segment's text, by the meter of the terms. */
+  readonly delivered_units: number;
   /** SHA-256 (hex) of the segment's bytes. */
   readonly segment_sha256: string;
   /** SHA-256 (hex) of the output from byte 0 to `end_byte`. */
@@ -42,17 +43,16 @@ export function leavesReceipt(deliveredBytes: number, outcome: Outcome): boolean
 }
 
 /**
- * Charge of a segment that ends at `endByte`. The request is charged to the segment that ends the job, if the
- * job delivered at least one unit; earlier segments' output is priced already, so the price is a difference
- * of totals. Throws INVALID_ARGUMENT for an unknown meter or a range that runs backwards.
+ * Charge of a segment whose text has so many units by the meter of the terms. The request is charged to the
+ * segment that ends the job, if the job delivered at least one unit; earlier segments' output is priced already,
+ * so the price is a difference of totals. Throws INVALID_ARGUMENT for units that are no count.
  */
-export function chargeSegment(terms: Terms, endByte: number, endsJob: boolean): SegmentCharge {
-  if (endByte < terms.start_byte) {
-    throw new AppError("INVALID_ARGUMENT", "end_byte: lies before the start of the segment");
+export function chargeSegment(terms: Terms, deliveredUnits: number, endsJob: boolean): SegmentCharge {
+  if (!Number.isSafeInteger(deliveredUnits) || deliveredUnits < 0) {
+    throw new AppError("INVALID_ARGUMENT", `units: must be a whole number ≥ 0, is ${deliveredUnits}`);
   }
-  const delivered = segmentUnits(getMeter(terms.meter), terms.start_byte, endByte);
-  const promptUnits = endsJob && terms.settled_units + delivered > 0 ? terms.prompt_units : 0;
-  const units = delivered + promptUnits;
+  const promptUnits = endsJob && terms.settled_units + deliveredUnits > 0 ? terms.prompt_units : 0;
+  const units = deliveredUnits + promptUnits;
   const price = segmentPrice(
     BigInt(terms.settled_units),
     BigInt(units),
@@ -63,11 +63,14 @@ export function chargeSegment(terms: Terms, endByte: number, endsJob: boolean): 
 
 /**
  * Builds the unsigned receipt of a segment. `hash` is the terms' hash, where the caller has it. Throws
- * INVALID_PAYLOAD for a price past 2^53−1 µAIT.
+ * INVALID_PAYLOAD for a price past 2^53−1 µAIT, INVALID_ARGUMENT for a range that runs backwards.
  */
 export function buildReceipt(terms: Terms, segment: SegmentOutcome, hash = termsHash(terms)): Receipt {
   const endsJob = segment.endsJob || segment.outcome === "completed";
-  const charge = chargeSegment(terms, segment.end_byte, endsJob);
+  if (segment.end_byte < terms.start_byte) {
+    throw new AppError("INVALID_ARGUMENT", "end_byte: lies before the start of the segment");
+  }
+  const charge = chargeSegment(terms, segment.delivered_units, endsJob);
   return {
     version: "1.1",
     receipt_id: `rcpt-${terms.job_id}-${terms.token}`,
@@ -99,12 +102,6 @@ export function buildReceipt(terms: Terms, segment: SegmentOutcome, hash = terms
       ...(segment.payout !== undefined && { payout: segment.payout }),
     },
   };
-}
-
-function getMeter(name: string): Meter {
-  const meter = meterOf(name);
-  if (!meter) throw new AppError("INVALID_ARGUMENT", `meter: ${name} is not known here`);
-  return meter;
 }
 
 /** A receipt holds its price as a number: past 2^53−1 it would not be exact. */

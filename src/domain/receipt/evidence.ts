@@ -1,6 +1,7 @@
 /** What a verification takes in and gives out. */
 import type { Canonicalizable } from "../../crypto/canonical-json.ts";
 import type { MeteredRequest } from "../job/meter.ts";
+import type { Meters } from "../job/meters.ts";
 import type { Terms } from "../job/terms.ts";
 
 /** Keys that the caller knows from elsewhere, as in `key_id`: unpadded base64url. */
@@ -16,6 +17,8 @@ export interface Evidence {
   readonly request?: (MeteredRequest & { readonly [member: string]: Canonicalizable }) | undefined;
   /** The job's whole output from byte 0, at least as far as the receipt goes. */
   readonly output?: Uint8Array | undefined;
+  /** Meters to count again with; absent: bytes/4 alone. */
+  readonly meters?: Meters | undefined;
   /** Genesis hash, where a chain is configured; absent: the attesting coordinator's own realm. */
   readonly realm?: Uint8Array | undefined;
 }

@@ -1,7 +1,9 @@
 /** What a receipt says, held against the terms, the request and the output. */
+import { fromUtf8 } from "../../crypto/bytes.ts";
 import { sha256Hex } from "../../crypto/hash.ts";
 import { AppError } from "../../kernel/errors.ts";
-import { meterOf, promptUnits, segmentUnits } from "../job/meter.ts";
+import { BYTES_METER, type Meter, promptUnits, segmentUnits } from "../job/meter.ts";
+import { BYTES_ONLY } from "../job/meters.ts";
 import { requestHash } from "../job/request.ts";
 import { type Terms, termsHash } from "../job/terms.ts";
 import { buildReceipt } from "./build.ts";
@@ -11,28 +13,51 @@ import type { Receipt } from "./fields.ts";
 
 /** All lines about the content of a receipt of version 1.1. */
 export function verifyContent(receipt: Receipt, evidence: Evidence): Line[] {
+  const meter = (evidence.meters ?? BYTES_ONLY).find(receipt.metadata.meter);
+  const output = outputLine(receipt, evidence.output);
+  const held = output.status === "proven" ? evidence.output : undefined;
   return [
-    unitsLine(receipt),
+    unitsLine(receipt, meter, held),
     termsLine(receipt, evidence.terms),
-    ...requestLines(receipt, evidence.request),
-    outputLine(receipt, evidence.output),
+    ...requestLines(receipt, evidence.request, meter),
+    output,
     notProven("times", "start, end and duration are as the signers state them: nothing else shows them"),
     notProven("settlement", "whether the receipt was paid on a chain is not part of it"),
   ];
 }
 
-function unitsLine(receipt: Receipt): Line {
+/** Counts the units again. `output` is the one of the receipt, where the caller has it. */
+function unitsLine(receipt: Receipt, meter: Meter | undefined, output: Uint8Array | undefined): Line {
   const { meter: name, start_byte: start, end_byte: end, prompt_units: prompt } = receipt.metadata;
-  const meter = meterOf(name);
   if (!meter)
     return notProven("units", `the meter ${name} is not known here, so the units were not counted again`);
-  const expected = segmentUnits(meter, start, end) + prompt;
+  if (meter !== BYTES_METER && !output) {
+    return notProven("units", `the meter ${name} counts text: without the output nothing was counted again`);
+  }
+  const counted = end < start ? undefined : countSegment(meter, start, end, output);
   return decided(
     "units",
-    end >= start && expected === receipt.units,
-    `${receipt.units} units follow from bytes ${start} to ${end} by the meter ${name}, with ${prompt} for the request`,
-    `the receipt says ${receipt.units} units, the meter ${name} counts ${expected} for bytes ${start} to ${end}`,
+    counted !== undefined && counted + prompt === receipt.units,
+    `units recounted with meter ${name}: ${counted} for bytes ${start} to ${end} and ${prompt} for the request are ${receipt.units}`,
+    `the receipt says ${receipt.units} units, the meter ${name} counts ${counted ?? "nothing"} for bytes ${start} to ${end}, and ${prompt} are for the request`,
   );
+}
+
+/** Units of a segment; undefined where its ends lie within characters. bytes/4 needs no output. */
+function countSegment(
+  meter: Meter,
+  start: number,
+  end: number,
+  output: Uint8Array | undefined,
+): number | undefined {
+  if (meter === BYTES_METER || !output) return BYTES_METER.units(end) - BYTES_METER.units(start);
+  try {
+    const prefix = fromUtf8("output", output.subarray(0, start));
+    return segmentUnits(meter, prefix, fromUtf8("output", output.subarray(start, end)));
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
 }
 
 function termsLine(receipt: Receipt, terms: Terms | undefined): Line {
@@ -61,6 +86,8 @@ function differFromTerms(receipt: Receipt, terms: Terms): string[] {
       endsJob: metadata.prompt_units > 0,
       outcome: metadata.outcome,
       end_byte: metadata.end_byte,
+      // That the meter counts so many is a line of its own.
+      delivered_units: receipt.units - metadata.prompt_units,
       segment_sha256: receipt.artifact_hash.slice("sha256:".length),
       output_sha256: metadata.output_sha256,
       completed_at: receipt.completed_at,
@@ -79,7 +106,7 @@ function differFromTerms(receipt: Receipt, terms: Terms): string[] {
   }
 }
 
-function requestLines(receipt: Receipt, request: Evidence["request"]): Line[] {
+function requestLines(receipt: Receipt, request: Evidence["request"], meter: Meter | undefined): Line[] {
   if (!request) {
     return [notProven("request", "the request was not given: prompt_hash was not compared")];
   }
@@ -89,7 +116,6 @@ function requestLines(receipt: Receipt, request: Evidence["request"]): Line[] {
     "prompt_hash is the hash of the given request",
     "prompt_hash is not the hash of the given request",
   );
-  const meter = meterOf(receipt.metadata.meter);
   if (!meter || receipt.metadata.prompt_units === 0) return [hashLine];
   const units = promptUnits(meter, request);
   return [

@@ -1,9 +1,10 @@
 import { canonicalizeSigned } from "../../crypto/canonical-json.ts";
 import { sha256Hex } from "../../crypto/hash.ts";
-import { BYTES_METER, promptUnits } from "../../domain/job/meter.ts";
+import { type Meter, promptUnits } from "../../domain/job/meter.ts";
+import type { Meters } from "../../domain/job/meters.ts";
 import { PROGRESS_MS, PROGRESS_UNITS, type Terms, termsHash } from "../../domain/job/terms.ts";
 import type { JobPayload } from "../../wire/jobs.ts";
-import { insertSegment, readText } from "./store/delivery.ts";
+import { findSegment, insertSegment, readText } from "./store/delivery.ts";
 import type { Db } from "./store/handle.ts";
 import { dequeue, markClaimed } from "./store/jobs.ts";
 import type { JobTable } from "./tables.ts";
@@ -14,6 +15,9 @@ export interface ClaimRequest {
   readonly minerId: string;
   /** Model to run a job with that names none. */
   readonly anyModel: string;
+  /** Digest of a model as the miner registered it; empty for one that it does not name. */
+  readonly digestOf: (model: string) => string;
+  readonly meters: Meters;
   readonly instance: string;
   readonly coordinatorId: string;
   readonly maxOutputBytes: number;
@@ -28,6 +32,7 @@ export interface Claimed {
   readonly job: JobTable;
   readonly terms: Terms;
   readonly termsHash: string;
+  readonly meter: Meter;
   readonly payload: JobPayload;
   /** Text that earlier segments delivered. */
   readonly prefix: string;
@@ -45,7 +50,8 @@ export async function claimJob(tx: Db, request: ClaimRequest): Promise<Claimed |
   const prefix = job.delivered_bytes > 0 ? await readText(tx, job_id) : "";
   // The column holds the canonical text of a payload that was checked when the job was submitted.
   const payload = { ...(JSON.parse(job.payload) as JobPayload), model: job.model ?? request.anyModel };
-  const terms = toTerms(job, payload, prefix, request);
+  const meter = await chooseMeter(tx, job, payload.model, request);
+  const terms = toTerms(job, payload, prefix, meter, request);
   await insertSegment(tx, {
     job_id,
     token: job.token,
@@ -54,10 +60,28 @@ export async function claimJob(tx: Db, request: ClaimRequest): Promise<Claimed |
     started_at: now,
     terms: canonicalizeSigned({ ...terms }),
   });
-  return { job, terms, termsHash: termsHash(terms), payload, prefix };
+  return { job, terms, termsHash: termsHash(terms), meter, payload, prefix };
 }
 
-function toTerms(job: JobTable, payload: JobPayload, prefix: string, request: ClaimRequest): Terms {
+/**
+ * The meter of the model that runs the job. Text that continues an earlier segment is counted as that one was:
+ * units that are settled already are in its meter.
+ */
+async function chooseMeter(tx: Db, job: JobTable, model: string, request: ClaimRequest): Promise<Meter> {
+  const { meters } = request;
+  const earlier = job.delivered_bytes > 0 ? await findSegment(tx, job.job_id, job.token - 1) : undefined;
+  // The column was written below from terms.
+  const name = earlier && (JSON.parse(earlier.terms) as Terms).meter;
+  return (name !== undefined && meters.find(name)) || meters.forModel(request.digestOf(model));
+}
+
+function toTerms(
+  job: JobTable,
+  payload: JobPayload,
+  prefix: string,
+  meter: Meter,
+  request: ClaimRequest,
+): Terms {
   return {
     v: 1,
     job_id: job.job_id,
@@ -69,8 +93,8 @@ function toTerms(job: JobTable, payload: JobPayload, prefix: string, request: Cl
     // `payload` was stored in canonical form.
     request_sha256: sha256Hex(job.payload),
     unit_type: "token_ops",
-    meter: BYTES_METER.name,
-    prompt_units: promptUnits(BYTES_METER, payload),
+    meter: meter.name,
+    prompt_units: promptUnits(meter, payload),
     settled_units: job.settled_units,
     start_byte: job.delivered_bytes,
     prefix_sha256: sha256Hex(prefix),

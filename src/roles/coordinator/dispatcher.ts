@@ -1,4 +1,5 @@
 import { toHex } from "../../crypto/bytes.ts";
+import type { Meters } from "../../domain/job/meters.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -26,6 +27,7 @@ export class Dispatcher {
   readonly #random: RandomBytes;
   readonly #log: Log;
   readonly #config: CoordinatorConfig;
+  readonly #meters: Meters;
   readonly #requirements: Requirements;
   readonly #leases: Leases;
   readonly #backlog: Backlog;
@@ -42,6 +44,7 @@ export class Dispatcher {
     random: RandomBytes;
     log: Log;
     config: CoordinatorConfig;
+    meters: Meters;
     requirements: Requirements;
     leases: Leases;
     backlog: Backlog;
@@ -53,6 +56,7 @@ export class Dispatcher {
     this.#random = options.random;
     this.#log = options.log;
     this.#config = options.config;
+    this.#meters = options.meters;
     this.#requirements = options.requirements;
     this.#leases = options.leases;
     this.#backlog = options.backlog;
@@ -137,6 +141,8 @@ export class Dispatcher {
         jobId,
         minerId: profile.minerId,
         anyModel: profile.capabilities.models[0]?.name ?? "",
+        digestOf: (name) => profile.capabilities.models.find((model) => model.name === name)?.digest ?? "",
+        meters: this.#meters,
         instance: this.#instance,
         coordinatorId: this.#coordinatorId,
         maxOutputBytes: this.#config.max_output_bytes,
@@ -153,7 +159,7 @@ export class Dispatcher {
   }
 
   /** Turns a granted lease into an offer. A session that closed meanwhile leaves the lease to run out. */
-  #offer(session: MinerSession, { job, terms, termsHash, payload, prefix }: Claimed): void {
+  #offer(session: MinerSession, { job, terms, termsHash, meter, payload, prefix }: Claimed): void {
     const now = this.#clock.monotonic();
     const leaseMs = this.#config.lease_seconds * 1000;
     const deadlineMs = Math.max(1, job.max_run_ms - job.run_ms);
@@ -161,6 +167,7 @@ export class Dispatcher {
       job,
       terms,
       termsHash,
+      meter,
       payout: session.profile.payout,
       grantedAt: now,
       expiresAt: session.open ? now + leaseMs : now,

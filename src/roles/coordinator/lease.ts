@@ -1,4 +1,5 @@
 import { RunningHash } from "../../crypto/hash.ts";
+import { type Meter, SegmentCounter } from "../../domain/job/meter.ts";
 import type { Terms } from "../../domain/job/terms.ts";
 import type { ReceiptProgress } from "../../domain/receipt/fields.ts";
 import type { JobTable } from "./tables.ts";
@@ -44,11 +45,14 @@ export class Lease {
   #pendingProgress = false;
   readonly #output: RunningHash;
   readonly #segment: RunningHash;
+  readonly #units: SegmentCounter;
 
   constructor(options: {
     job: JobTable;
     terms: Terms;
     termsHash: string;
+    /** The meter that the terms name. */
+    meter: Meter;
     payout: string | null;
     grantedAt: number;
     expiresAt: number;
@@ -72,12 +76,14 @@ export class Lease {
     this.#output = new RunningHash();
     this.#output.update(options.prefix);
     this.#segment = new RunningHash();
+    this.#units = new SegmentCounter(options.meter, options.prefix);
   }
 
   /** Accepts text that follows what was accepted before. */
   accept(text: string, bytes: number): void {
     this.#output.update(text);
     this.#segment.update(text);
+    this.#units.add(text);
     this.acceptedBytes += bytes;
     this.#pending.push(text);
   }
@@ -86,6 +92,7 @@ export class Lease {
   restore(text: string, bytes: number, progress: ReceiptProgress | undefined): void {
     this.#output.update(text);
     this.#segment.update(text);
+    this.#units.add(text);
     this.acceptedBytes += bytes;
     this.storedBytes = this.acceptedBytes;
     this.progress = progress;
@@ -104,6 +111,11 @@ export class Lease {
   /** SHA-256 of what this lease delivered, as hex. */
   segmentSha256(): string {
     return this.#segment.hex();
+  }
+
+  /** Units of what this lease delivered. */
+  get deliveredUnits(): number {
+    return this.#units.units;
   }
 
   get hasPending(): boolean {

@@ -1,7 +1,6 @@
 import { addressOfKey } from "../../crypto/address.ts";
 import { fromBase64Url, toBase64Url, toHex, utf8Length } from "../../crypto/bytes.ts";
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verifyAsync } from "../../crypto/ed25519.ts";
-import { BYTES_METER, segmentUnits } from "../../domain/job/meter.ts";
 import { verifySessionProof } from "../../domain/job/session-proof.ts";
 import { progressSignBytes } from "../../domain/receipt/progress.ts";
 import type { Bus } from "../../kernel/bus.ts";
@@ -164,7 +163,7 @@ export class Miners implements SessionHandler {
       bytes: lease.acceptedBytes,
       running_sha256: lease.outputSha256(),
       terms_hash: lease.termsHash,
-      units: segmentUnits(BYTES_METER, lease.terms.start_byte, lease.acceptedBytes),
+      units: lease.deliveredUnits,
     };
     for (const [name, value] of Object.entries(expected)) {
       if (progress[name as keyof typeof expected] !== value)

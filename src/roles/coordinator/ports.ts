@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import type { Meters } from "../../domain/job/meters.ts";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Ids, RandomBytes } from "../../kernel/ids.ts";
@@ -22,6 +23,7 @@ export interface CoordinatorDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: RandomBytes;
+  readonly meters: Meters;
   /** Where the coordinator's identity key lies; made at the first start. */
   readonly identityFile: string;
 }

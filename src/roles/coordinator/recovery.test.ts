@@ -6,6 +6,7 @@ import {
   openCoordinatorStore,
   queueJob,
 } from "../../../test/harness/coordinator-store.ts";
+import { BYTES_ONLY } from "../../domain/job/meters.ts";
 import { storePortion, takePortion } from "./delivery.ts";
 import { restoreLease } from "./recovery.ts";
 import { markDelivered } from "./store/jobs.ts";
@@ -29,7 +30,7 @@ describe("a lease taken up after a restart", () => {
     clock.advance(DOWN_MS);
     const [job] = await store.db.selectFrom("coordinator_job").selectAll().execute();
     if (!job) throw new Error("the job is gone");
-    const after = await restoreLease(store, clock, job, LEASE_MS);
+    const after = await restoreLease({ store, clock, meters: BYTES_ONLY }, job, LEASE_MS);
     expect(after.token).toBe(before.token);
     expect(after.termsHash).toBe(before.termsHash);
     expect([after.acceptedBytes, after.storedBytes, after.lastSeq]).toEqual([5, 5, 1]);

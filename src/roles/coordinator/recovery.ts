@@ -1,21 +1,20 @@
 import { utf8Length } from "../../crypto/bytes.ts";
 import { type Terms, termsHash } from "../../domain/job/terms.ts";
 import type { ReceiptProgress } from "../../domain/receipt/fields.ts";
-import type { Clock } from "../../kernel/clock.ts";
 import { AppError } from "../../kernel/errors.ts";
 import { Lease } from "./lease.ts";
-import type { Store } from "./ports.ts";
+import type { CoordinatorDeps } from "./ports.ts";
 import { findSegment, readSegmentText, readText } from "./store/delivery.ts";
 import { findMiner } from "./store/miners.ts";
 import type { JobTable } from "./tables.ts";
 
 /**
  * Takes up a running lease from its rows: what is stored counts as accepted, and the lease gets a full term in
- * which its miner can come back. Nobody holds it until then.
+ * which its miner can come back. Nobody holds it until then. Throws UNKNOWN_METER where the lease was granted by
+ * a program that could count by a meter that this one does not know.
  */
 export async function restoreLease(
-  store: Store,
-  clock: Clock,
+  { store, clock, meters }: Pick<CoordinatorDeps, "store" | "clock" | "meters">,
   job: JobTable,
   leaseMs: number,
 ): Promise<Lease> {
@@ -24,6 +23,8 @@ export async function restoreLease(
   if (!segment) throw new AppError("INTERNAL", `job ${job.job_id} runs without a segment`);
   // Both columns were written by this program from checked values.
   const terms = JSON.parse(segment.terms) as Terms;
+  const meter = meters.find(terms.meter);
+  if (!meter) throw new AppError("UNKNOWN_METER", `job ${job.job_id} is counted by the meter ${terms.meter}`);
   const progress = segment.progress === null ? undefined : (JSON.parse(segment.progress) as ReceiptProgress);
   const prefix = await readText(db, job.job_id, job.token);
   const text = await readSegmentText(db, job.job_id, job.token);
@@ -35,6 +36,7 @@ export async function restoreLease(
     job,
     terms,
     termsHash: termsHash(terms),
+    meter,
     payout: miner?.payout ?? null,
     grantedAt: now - ranMs,
     expiresAt: now + leaseMs,

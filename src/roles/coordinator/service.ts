@@ -271,10 +271,10 @@ export class Coordinator {
 
   /** Takes up what an earlier process left running. Each lease gets a full term. */
   async #adopt(): Promise<void> {
-    const { store, clock, log } = this.#deps;
+    const { store, log } = this.#deps;
     const orphans = await listOrphanedRuns(store.db, this.#instance);
     for (const job of orphans) {
-      this.#leases.add(await restoreLease(store, clock, job, this.#config.lease_seconds * 1000));
+      this.#leases.add(await restoreLease(this.#deps, job, this.#config.lease_seconds * 1000));
     }
     await store.operation((tx) => adoptRuns(tx, this.#instance));
     if (orphans.length > 0) log.info({ jobs: orphans.length }, "running jobs taken up after a restart");
@@ -282,10 +282,10 @@ export class Coordinator {
 
   /** Takes a lease up again from its rows, when memory and rows may differ. It runs out at once. */
   async #readopt(jobId: string): Promise<void> {
-    const { store, clock } = this.#deps;
+    const { store } = this.#deps;
     const job = await findJob(store.db, jobId);
     if (job?.state !== "RUNNING" || this.#leases.find(jobId)) return;
-    this.#leases.add(await restoreLease(store, clock, job, 0));
+    this.#leases.add(await restoreLease(this.#deps, job, 0));
   }
 
   async #cancelRunning(jobId: string): Promise<void> {

@@ -59,6 +59,7 @@ function receiptOf(lease: Lease, change: (receipt: Receipt) => Receipt = (receip
     endsJob: true,
     outcome: "completed",
     end_byte: lease.acceptedBytes,
+    delivered_units: lease.deliveredUnits,
     segment_sha256: sha256Hex(TEXT),
     output_sha256: sha256Hex(TEXT),
     completed_at: lease.terms.started_at,

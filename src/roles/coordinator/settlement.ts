@@ -203,6 +203,7 @@ export class Settlement {
       endsJob,
       outcome,
       end_byte: lease.acceptedBytes,
+      delivered_units: lease.deliveredUnits,
       segment_sha256: lease.segmentSha256(),
       output_sha256: lease.outputSha256(),
       completed_at: lease.terms.started_at + Math.round(ranMs / 1000),
@@ -236,7 +237,9 @@ export class Settlement {
     const { lease, portion, receipt, receiptBytes, state, now } = ending;
     const { jobId: job_id, token, job } = lease;
     const ended = ending.wakeAt === undefined;
-    const charge = receipt ? chargeSegment(lease.terms, portion.endByte, ended) : { units: 0, price: 0n };
+    const charge = receipt
+      ? chargeSegment(lease.terms, lease.deliveredUnits, ended)
+      : { units: 0, price: 0n };
     const holds = await markLeaseEnded(tx, {
       job_id,
       token,

@@ -1,4 +1,5 @@
 import { RunningHash } from "../../crypto/hash.ts";
+import { type Meter, SegmentCounter } from "../../domain/job/meter.ts";
 import type { Progress } from "../../domain/receipt/progress.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { MAX_CHUNK_BYTES } from "../../wire/limits.ts";
@@ -20,8 +21,8 @@ export interface DeliveryOptions {
   readonly output: Output;
   readonly maxUnsecuredBytes: number;
   readonly clock: Clock;
-  /** Units from the segment's start to this offset of the job's output. */
-  readonly unitsAt: (bytes: number) => number;
+  /** The meter that the terms name. */
+  readonly meter: Meter;
   readonly sign: (statement: Progress) => string;
   /** Called when the last byte of a finished output has been sent; again after each new connection. */
   readonly onDelivered: () => void;
@@ -41,11 +42,15 @@ export class Delivery {
   readonly #lease: { readonly job_id: string; readonly token: number };
   /** Covers the job's output up to the furthest byte ever sent. */
   readonly #hash = new RunningHash();
+  /** Counts the segment's text as far as the hash goes. */
+  readonly #counter: SegmentCounter;
   #line: Line | undefined;
   #sent: number;
   #acknowledged: number;
   /** Where the last progress on this connection stands. */
   #stated: number;
+  /** Units of the segment up to there. */
+  #statedUnits = 0;
   #statements = 0;
   #lastFlush = Number.NEGATIVE_INFINITY;
   #gatherTimer: NodeJS.Timeout | undefined;
@@ -59,6 +64,7 @@ export class Delivery {
     this.#options = options;
     this.#lease = { job_id, token };
     this.#hash.update(options.prefix);
+    this.#counter = new SegmentCounter(options.meter, options.prefix);
     this.#sent = start_byte;
     this.#acknowledged = start_byte;
     this.#stated = start_byte;
@@ -70,7 +76,13 @@ export class Delivery {
     this.#sent = bytes;
     this.#acknowledged = bytes;
     this.#stated = this.#options.terms.start_byte;
+    this.#statedUnits = 0;
     this.#flush();
+  }
+
+  /** Units of all text that was ever sent. */
+  get units(): number {
+    return this.#counter.units;
   }
 
   /** The line is gone; text is kept. */
@@ -134,7 +146,7 @@ export class Delivery {
     this.#gatherTimer = undefined;
     this.#lastFlush = this.#options.clock.monotonic();
     while (this.#sent < this.#options.output.end && this.#sendChunk()) {
-      if (this.#unitsSinceStatement() >= this.#options.terms.progress_units) this.#state();
+      if (this.units - this.#statedUnits >= this.#options.terms.progress_units) this.#state();
     }
     // The coordinator may confirm only what a statement covers: without one both sides would wait.
     if (this.#sent < this.#options.output.end) this.#state();
@@ -150,13 +162,13 @@ export class Delivery {
     const bytes = Buffer.from(text, "utf8");
     this.#line?.send({ type: "chunk", ...this.#lease, offset: this.#sent, text });
     const known = Math.max(0, this.#hash.bytes - this.#sent);
-    if (known < bytes.length) this.#hash.update(bytes.subarray(known));
+    if (known < bytes.length) {
+      const news = bytes.subarray(known);
+      this.#hash.update(news);
+      this.#counter.add(known === 0 ? text : news.toString("utf8"));
+    }
     this.#sent += bytes.length;
     return true;
-  }
-
-  #unitsSinceStatement(): number {
-    return this.#options.unitsAt(this.#sent) - this.#options.unitsAt(this.#stated);
   }
 
   /** Signs and sends how far the text has come, unless the coordinator was told already. */
@@ -166,13 +178,14 @@ export class Delivery {
     // A new connection repeats text from an earlier place than the hash stands at.
     if (!this.#line || this.#sent <= this.#stated || this.#hash.bytes !== this.#sent) return;
     this.#stated = this.#sent;
+    this.#statedUnits = this.units;
     const progress: Progress = {
       v: 1,
       ...this.#lease,
       seq: ++this.#statements,
       bytes: this.#sent,
       running_sha256: this.#hash.hex(),
-      units: this.#options.unitsAt(this.#sent),
+      units: this.#statedUnits,
       terms_hash: this.#options.termsHash,
     };
     this.#line.send({ type: "progress", progress, signature: this.#options.sign(progress) });

@@ -1,5 +1,4 @@
-import { utf8Length } from "../../crypto/bytes.ts";
-import { BYTES_METER } from "../../domain/job/meter.ts";
+import { type Meter, segmentUnits } from "../../domain/job/meter.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { JobPayload } from "../../wire/jobs.ts";
 import type { Offer } from "../../wire/session.ts";
@@ -14,10 +13,10 @@ const DEFAULT_TEMPERATURE = 0.7;
 const SAMPLING = ["top_p", "top_k", "seed", "stop"] as const;
 
 /**
- * What an offer asks of an engine.
+ * What an offer asks of an engine, tokens counted by `meter`.
  * @throws AppError UNSUPPORTED_FEATURE for a system message before a raw prompt, which has no place for it
  */
-export function engineRequest(offer: Offer): EngineRequest {
+export function engineRequest(offer: Offer, meter: Meter): EngineRequest {
   const { payload, prefix, terms } = offer;
   const sampling = Object.fromEntries(
     SAMPLING.flatMap((name) => (payload[name] === undefined ? [] : [[name, payload[name]]])),
@@ -27,7 +26,7 @@ export function engineRequest(offer: Offer): EngineRequest {
     ...input(payload),
     model: terms.model,
     prefix,
-    max_tokens: remainingTokens(payload.max_tokens ?? DEFAULT_MAX_TOKENS, prefix),
+    max_tokens: remainingTokens(payload.max_tokens ?? DEFAULT_MAX_TOKENS, segmentUnits(meter, "", prefix)),
     temperature: payload.temperature ?? DEFAULT_TEMPERATURE,
   };
 }
@@ -46,7 +45,7 @@ function input(payload: JobPayload): Pick<EngineRequest, "messages" | "prompt"> 
   return { messages: [...system, { role: "user", content: prompt }] };
 }
 
-/** Tokens that are left after the prefix, by the meter's four bytes a token: the miner that wrote it is gone. */
-function remainingTokens(maxTokens: number, prefix: string): number {
-  return Math.max(1, maxTokens - BYTES_METER.units(utf8Length(prefix)));
+/** Tokens that are left after those of the prefix: the miner that wrote it is gone. */
+function remainingTokens(maxTokens: number, prefixTokens: number): number {
+  return Math.max(1, maxTokens - prefixTokens);
 }

@@ -77,7 +77,7 @@ export class Miner implements AsyncDisposable {
   }
 
   async #open(identity: Awaited<ReturnType<typeof loadIdentity>>): Promise<void> {
-    const { config, log, clock, random, link, metrics } = this.#options;
+    const { config, log, clock, random, link, metrics, meters } = this.#options;
     const offering = await probeOffering(this.#engines, config.price, log);
     if (this.#stopping.signal.aborted) return;
     const models = [...offering.engines.keys()];
@@ -87,6 +87,7 @@ export class Miner implements AsyncDisposable {
       config,
       identity,
       offering,
+      meters,
       log,
       clock,
       metrics: createMinerMetrics(metrics),

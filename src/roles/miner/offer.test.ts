@@ -44,7 +44,7 @@ describe("offer", () => {
     ["another start", { start_byte: 1 }, "INVALID_TERMS"],
     ["another kind", { kind: "training" }, "INVALID_TERMS"],
     ["another model than the payload", { model: "other" }, "INVALID_TERMS"],
-    ["an unknown meter", { meter: "tok:00" }, "UNSUPPORTED_FEATURE"],
+    ["an unknown meter", { meter: "tok:00" }, "UNKNOWN_METER"],
   ])("is rejected when its terms name %s", async (_what, terms, code) => {
     await bench.open();
     coordinator.offer({ terms });

@@ -1,6 +1,7 @@
 import { utf8Length } from "../../crypto/bytes.ts";
 import { sha256Hex } from "../../crypto/hash.ts";
-import { meterOf, promptUnits } from "../../domain/job/meter.ts";
+import { promptUnits } from "../../domain/job/meter.ts";
+import type { Meters } from "../../domain/job/meters.ts";
 import { requestHash } from "../../domain/job/request.ts";
 import type { Offer } from "../../wire/session.ts";
 
@@ -16,10 +17,10 @@ const MS_PER_SECOND = 1000;
  * What is wrong with an offer, or undefined. The miner will sign over these terms, so each statement in them
  * that it can check must agree with what came beside them.
  */
-export function findFault(offer: Offer, coordinatorId: string): Refusal | undefined {
+export function findFault(offer: Offer, coordinatorId: string, meters: Meters): Refusal | undefined {
   const { terms, payload, prefix, deadline_ms } = offer;
-  const meter = meterOf(terms.meter);
-  if (!meter) return { code: "UNSUPPORTED_FEATURE", message: `this miner cannot count by ${terms.meter}` };
+  const meter = meters.find(terms.meter);
+  if (!meter) return { code: "UNKNOWN_METER", message: `this miner cannot count by ${terms.meter}` };
   const invalid = (message: string): Refusal => ({ code: "INVALID_TERMS", message });
   if (terms.coordinator_id !== coordinatorId) return invalid("the terms name another coordinator");
   if (terms.kind !== payload.type) return invalid("the terms name another kind than the payload");

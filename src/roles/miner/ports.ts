@@ -1,3 +1,4 @@
+import type { Meters } from "../../domain/job/meters.ts";
 import type { Channel } from "../../kernel/channel.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
@@ -33,6 +34,7 @@ export interface MinerDeps {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  readonly meters: Meters;
   /** Where the identity key lies; made at the first start. Its directory belongs to this miner alone. */
   readonly identityFile: string;
   /**

@@ -1,4 +1,4 @@
-import { meterOf, segmentUnits } from "../../domain/job/meter.ts";
+import { type Meter, segmentUnits } from "../../domain/job/meter.ts";
 import { termsHash } from "../../domain/job/terms.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
@@ -27,6 +27,8 @@ export interface RunEvents {
 export interface RunOptions {
   readonly offer: Offer;
   readonly engine: Engine;
+  /** The meter that the terms name. */
+  readonly meter: Meter;
   readonly signer: Signer;
   readonly clock: Clock;
   readonly maxUnsecuredBytes: number;
@@ -58,9 +60,9 @@ export class Run {
   #completion: { readonly frame: Complete; readonly sentAt: number } | undefined;
   #dropped = false;
 
-  /** The offer has been checked: its meter is known. */
+  /** The offer has been checked. */
   constructor(options: RunOptions) {
-    const { offer, signer, clock, maxUnsecuredBytes } = options;
+    const { offer, meter, signer, clock, maxUnsecuredBytes } = options;
     const { terms, prefix } = offer;
     this.#options = options;
     this.lease = { job_id: terms.job_id, token: terms.token };
@@ -74,7 +76,7 @@ export class Run {
       output: this.#output,
       maxUnsecuredBytes,
       clock,
-      unitsAt: (bytes) => this.#unitsAt(bytes),
+      meter,
       sign: (statement) => signer.signProgress(statement),
       onDelivered: () => this.#sendOutcome(),
     });
@@ -92,10 +94,10 @@ export class Run {
 
   /** Works on the job until the engine ends. Never rejects: how it ended is told to the coordinator. */
   async execute(): Promise<void> {
-    const { engine, offer, events } = this.#options;
+    const { engine, offer, meter, events } = this.#options;
     this.#engineRunning = true;
     try {
-      const result = await engine.run(engineRequest(offer), {
+      const result = await engine.run(engineRequest(offer, meter), {
         signal: this.#abort.signal,
         onChunk: (text) => this.#take(text),
         deadlineMs: offer.deadline_ms,
@@ -222,6 +224,7 @@ export class Run {
       prefix: offer.prefix,
       text: this.#output.text(offer.terms.start_byte, this.outputBytes),
       endByte: this.#output.end,
+      units: this.#delivery.units,
       elapsedMs: now - this.startedAt,
     });
     const frame = { ...answer, receipt };
@@ -229,16 +232,11 @@ export class Run {
     return frame;
   }
 
-  #unitsAt(bytes: number): number {
-    const { terms } = this.#options.offer;
-    const meter = meterOf(terms.meter);
-    if (!meter) throw new AppError("INTERNAL", `no meter ${terms.meter}`);
-    return segmentUnits(meter, terms.start_byte, bytes);
-  }
-
   /** What the engine would say, had it not been stopped at the limit: the miner's usage is only compared. */
   #estimatedUsage(): Answer["usage"] {
-    const { prompt_units } = this.#options.offer.terms;
-    return { prompt_tokens: prompt_units, completion_tokens: this.#unitsAt(this.#output.end) };
+    const { offer, meter } = this.#options;
+    const text = this.#output.text(offer.terms.start_byte, this.outputBytes);
+    const completion_tokens = segmentUnits(meter, offer.prefix, text);
+    return { prompt_tokens: offer.terms.prompt_units, completion_tokens };
   }
 }

@@ -21,7 +21,7 @@ const MS_PER_SECOND = 1000;
 /** Jobs held for each slot: one whose engine works, and one that waits for the coordinator's confirmation. */
 const RUNS_PER_SLOT = 2;
 
-export interface ServiceOptions extends Pick<MinerDeps, "clock" | "log"> {
+export interface ServiceOptions extends Pick<MinerDeps, "clock" | "log" | "meters"> {
   readonly config: MinerConfig;
   readonly identity: Identity;
   readonly offering: Offering;
@@ -177,7 +177,8 @@ export class MinerService implements SessionOwner, RunEvents {
     this.#dropOlder(terms.job_id, terms.token);
     const refusal = this.#findRefusal(offer);
     const engine = this.#options.offering.engines.get(terms.model);
-    if (refusal || !engine) {
+    const meter = this.#options.meters.find(terms.meter);
+    if (refusal || !engine || !meter) {
       const { code, message } = refusal ?? {
         code: "MODEL_NOT_FOUND",
         message: `this miner has no model ${terms.model}`,
@@ -191,6 +192,7 @@ export class MinerService implements SessionOwner, RunEvents {
     const run = new Run({
       offer,
       engine,
+      meter,
       signer: this.#requireSigner(),
       clock,
       maxUnsecuredBytes: config.max_unsecured_bytes,
@@ -212,7 +214,7 @@ export class MinerService implements SessionOwner, RunEvents {
     if (busy >= slots || runs.length >= Math.min(RUNS_PER_SLOT * slots, MAX_SLOTS)) {
       return { code: "NO_FREE_SLOT", message: `all ${slots} slots are taken` };
     }
-    return findFault(offer, this.#requireSigner().coordinatorId);
+    return findFault(offer, this.#requireSigner().coordinatorId, this.#options.meters);
   }
 
   /** A new lease on a job ends the work under an older one. */

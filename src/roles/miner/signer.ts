@@ -21,6 +21,8 @@ export interface Delivered {
   readonly text: string;
   /** Where it ends in the job's whole output, in bytes. */
   readonly endByte: number;
+  /** Units of `text`. */
+  readonly units: number;
   /** From the offer until now, in ms. */
   readonly elapsedMs: number;
 }
@@ -58,12 +60,13 @@ export function createSigner(
       return { public_key: toBase64Url(identity.publicKey), signature: toBase64Url(signature) };
     },
     signProgress: (progress) => toBase64Url(signProgress(progress, realm, identity.secretKey)),
-    signReceipt(terms, { prefix, text, endByte, elapsedMs }) {
+    signReceipt(terms, { prefix, text, endByte, units, elapsedMs }) {
       const receipt = buildReceipt(terms, {
         provider: identity.minerId,
         endsJob: true,
         outcome: "completed",
         end_byte: endByte,
+        delivered_units: units,
         segment_sha256: sha256Hex(text),
         output_sha256: new RunningHash().update(prefix).update(text).hex(),
         completed_at: terms.started_at + Math.floor(elapsedMs / MS_PER_SECOND),
