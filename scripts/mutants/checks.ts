@@ -6,6 +6,9 @@ import type { Check, ProgramCheck, TestCheck } from "./mutant.ts";
 /** Longest time of one check: the slowest starts a daemon a few times. */
 const CHECK_TIMEOUT_MS = 60_000;
 
+/** Longest time of one test, in ms: a fault may let a test wait for what never comes. */
+const TEST_TIMEOUT_MS = 10_000;
+
 /** How a check ended. `broken`: it could not run, which shows nothing about the code. */
 export interface CheckResult {
   readonly outcome: "green" | "red" | "broken";
@@ -37,7 +40,8 @@ async function runTest({ file, test }: TestCheck, tree: string): Promise<CheckRe
   const name = `^${RegExp.escape(test)}$`;
   const reporter = ["--reporter=json", `--outputFile.json=${report}`];
   const vitest = join(tree, "node_modules/vitest/vitest.mjs");
-  const args = [vitest, "run", file, "--testNamePattern", name, ...reporter];
+  const timeout = `--testTimeout=${TEST_TIMEOUT_MS}`;
+  const args = [vitest, "run", file, "--testNamePattern", name, timeout, ...reporter];
   const { output } = await runCommand(process.execPath, args, CHECK_TIMEOUT_MS, tree);
   const tests = existsSync(report) ? readReport(report) : [];
   const found = tests.find(({ fullName }) => fullName === test.replaceAll(" > ", " "));

@@ -21,7 +21,7 @@ const FAST_BYTES = { least: 200, range: 6_000 };
 const SLOW_BYTES = 60_000;
 /** Tokens of one answer of the built-in model: enough to be streamed. */
 const BUILTIN_TOKENS = 24;
-export const BUILTIN_MODEL = "aitbc-tiny";
+const BUILTIN_MODEL = "aitbc-tiny";
 
 /** What one reader has seen of a job. */
 export interface Seen {

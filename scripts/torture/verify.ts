@@ -193,7 +193,10 @@ function checkSegments({ job, segments, receipts }: JobRows, findings: Findings)
   findings.expect(strays.length === 0, `job ${job.job_id}: ${strays.length} receipts without a segment`);
 }
 
-/** The job is charged the sum of its receipts, and that is the price of its text as if delivered at once. */
+/**
+ * The job is charged the sum of its receipts; where units follow from the length alone, that is the price of the
+ * text as if it had been delivered at once.
+ */
 function checkCharges({ job, segments, receipts }: JobRows, findings: Findings): void {
   const units = receipts.reduce((sum, receipt) => sum + receipt.units, 0);
   const price = receipts.reduce((sum, receipt) => sum + BigInt(receipt.price_uait), 0n);
@@ -201,7 +204,8 @@ function checkCharges({ job, segments, receipts }: JobRows, findings: Findings):
   findings.expect(isSum, `job ${job.job_id}: charged ${job.settled_units} units, its receipts say ${units}`);
   const [first] = segments;
   if (!first) return;
-  const { prompt_units } = JSON.parse(first.terms) as Terms;
+  const { prompt_units, meter } = JSON.parse(first.terms) as Terms;
+  if (meter !== BYTES_METER.name) return;
   const whole = BYTES_METER.units(job.delivered_bytes) + (job.delivered_bytes > 0 ? prompt_units : 0);
   const asOne = segmentPrice(0n, BigInt(whole), BigInt(job.unit_price));
   const isWhole = units === whole && price === asOne;

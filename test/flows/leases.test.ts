@@ -93,6 +93,26 @@ describe("a lease", () => {
     expect(rowsOf({ daemon, jobId })).toEqual(before);
   });
 
+  it("that the same miner got anew is not written under its old token, over the same connection either", async () => {
+    const { clock, daemon, miner, jobId, work: old } = await bench();
+    await old.deliver("first ");
+    old.fail("ENGINE_FAILED", true);
+    await waitForState(daemon.client, jobId, ({ state }) => state === "QUEUED");
+    const work = await takeAgain(miner, clock);
+    expect(work.lease).toEqual({ job_id: jobId, token: 2 });
+    const before = rowsOf({ daemon, jobId });
+    for (const send of [() => old.chunk("late"), () => old.progress(), () => old.fail("X", false)]) {
+      send();
+      expect(await old.fenced()).toMatchObject({ token: 1, code: "STALE_LEASE" });
+    }
+    expect(rowsOf({ daemon, jobId })).toEqual(before);
+    await work.deliver("second");
+    work.complete();
+    await miner.next("completed");
+    const { text } = await readStream(daemon.client, jobId);
+    expect(text).toBe("first second");
+  });
+
   it("is completed once: the same answer again gets the same receipt, another one is refused", async () => {
     const { daemon, miner, jobId, work } = await bench();
     await work.deliver("answer");
