@@ -1,11 +1,12 @@
 import { onTestFinished } from "vitest";
+import { createAppMeters } from "../../src/app/meters.ts";
 import { openSessionChannel } from "../../src/client/session-channel.ts";
 import { addressOfKey } from "../../src/crypto/address.ts";
 import { fromBase64Url, toBase64Url, utf8Length } from "../../src/crypto/bytes.ts";
 import { generateKeyPair, type KeyPair } from "../../src/crypto/ed25519.ts";
 import { sha256Hex } from "../../src/crypto/hash.ts";
 import { realmOfCoordinator } from "../../src/crypto/sign-bytes.ts";
-import { BYTES_METER, segmentUnits } from "../../src/domain/job/meter.ts";
+import { segmentUnits } from "../../src/domain/job/meter.ts";
 import { signSessionProof } from "../../src/domain/job/session-proof.ts";
 import { termsHash } from "../../src/domain/job/terms.ts";
 import { buildReceipt } from "../../src/domain/receipt/build.ts";
@@ -25,6 +26,8 @@ import type { TestDaemon } from "./daemon.ts";
 export type FrameOf<T extends CoordinatorFrame["type"]> = Extract<CoordinatorFrame, { type: T }>;
 type Register = Extract<MinerFrame, { type: "register" }>;
 export type LeaseId = { readonly job_id: string; readonly token: number };
+
+const METERS = createAppMeters();
 
 export const TEST_MODEL = "test-model";
 
@@ -49,6 +52,8 @@ export interface MinerSetup {
   /** Identity; absent: a new one. */
   readonly key?: KeyPair;
   readonly models?: readonly string[];
+  /** Digest of all its models; absent: one that nobody knows. */
+  readonly digest?: string;
   readonly register?: Partial<Register>;
 }
 
@@ -81,7 +86,11 @@ export class ScriptedMiner {
       this.closed = reason;
       this.#wake();
     });
-    onTestFinished(() => this.disconnect());
+    // The next test's job must not be offered to a miner that is about to leave.
+    onTestFinished(async () => {
+      this.disconnect();
+      await this.ended();
+    });
   }
 
   /** Opens a session and leaves it at the coordinator's challenge. */
@@ -100,7 +109,9 @@ export class ScriptedMiner {
   ): Promise<ScriptedMiner> {
     const miner = await ScriptedMiner.dial(daemon, setup.key);
     const [base] = CAPABILITIES.models;
-    const models = setup.models?.flatMap((name) => (base ? [{ ...base, name }] : []));
+    const models = setup.models?.flatMap((name) =>
+      base ? [{ ...base, name, digest: setup.digest ?? base.digest }] : [],
+    );
     const capabilities = { ...CAPABILITIES, ...(models && { models }) };
     miner.send(await miner.registration({ capabilities, ...setup.register }));
     await miner.next("registered");
@@ -238,10 +249,12 @@ export class Work {
     this.#miner.send({ type: "progress", progress, signature: toBase64Url(signature) });
   }
 
-  /** Units of this segment, for terms that name bytes/4. */
+  /** Units of this segment. */
   get #units(): number {
-    const { prefix } = this.offer;
-    return segmentUnits(BYTES_METER, prefix, this.output.slice(prefix.length));
+    const { prefix, terms } = this.offer;
+    const meter = METERS.find(terms.meter);
+    if (!meter) throw new Error(`the meter ${terms.meter} is not known`);
+    return segmentUnits(meter, prefix, this.output.slice(prefix.length));
   }
 
   /** The receipt that is due, signed; changed before it is signed where the test lies. */
