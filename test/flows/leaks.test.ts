@@ -1,0 +1,100 @@
+import { readdirSync, readlinkSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { TestDaemon } from "../harness/daemon.ts";
+import { readStream, readUntil } from "../harness/events.ts";
+import { job } from "../harness/jobs.ts";
+import { ScriptedMiner } from "../harness/scripted-miner.ts";
+
+/** Turns of the event loop in which closing handles may still be seen. */
+const MAX_TURNS = 1000;
+
+/** What keeps this process alive, counted by kind. */
+function resources(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+/** Kinds of which there are more than before. */
+function grown(before: Record<string, number>): string[] {
+  // Work on the thread pool ends by itself, and the turns of this loop are immediates.
+  const passing = new Set(["FSReqPromise", "Immediate", "FSReqCallback"]);
+  return Object.entries(resources())
+    .filter(([kind, count]) => !passing.has(kind) && count > (before[kind] ?? 0))
+    .map(([kind, count]) => `${kind}: ${count}`);
+}
+
+/** Open files of this process below a directory. */
+function openFiles(directory: string): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(directory) ? [path] : [];
+    } catch {
+      // Closed between listing and reading.
+      return [];
+    }
+  });
+}
+
+/** Processes whose parent is this one. */
+function children(): string[] {
+  return readdirSync("/proc/self/task").flatMap((task) => {
+    try {
+      return readlinkOrText(`/proc/self/task/${task}/children`);
+    } catch {
+      return [];
+    }
+  });
+}
+
+function readlinkOrText(path: string): string[] {
+  return process.getBuiltinModule("node:fs").readFileSync(path, "utf8").trim().split(" ").filter(Boolean);
+}
+
+describe("a daemon that has stopped", () => {
+  it("leaves no timer, socket, file or process behind, whatever was going on", async () => {
+    const before = resources();
+    const processes = children().length;
+    const daemon = await TestDaemon.start({ settings: { roles: "coordinator,miner" } });
+    const { client, dataDir } = daemon;
+    try {
+      await readStream(client, (await client.submitJob(job("Hello"))).job_id);
+      expect(children().length).toBeGreaterThan(processes);
+      expect(openFiles(dataDir).length).toBeGreaterThan(0);
+      // In the middle of everything: a job that runs, one that waits, readers, a miner that says nothing.
+      const special = await client.submitJob({
+        payload: { type: "inference", prompt: "x", model: "test-model" },
+      });
+      const miner = await ScriptedMiner.join(daemon);
+      await (await miner.take()).deliver("some");
+      const queued = await client.submitJob({
+        payload: { type: "inference", prompt: "x", model: "nobody-has-it" },
+      });
+      await readUntil(client, special.job_id, (event) => event.event === "chunk");
+      const reading = readStream(client, queued.job_id, { reconnectMs: 0 }).catch(() => undefined);
+      await readUntil(client, queued.job_id, (event) => event.event === "state");
+      await daemon.daemon.stop();
+      await miner.ended();
+      await reading;
+      for (let turns = 0; turns < MAX_TURNS && grown(before).length > 0; turns++) await turn();
+      expect(grown(before)).toEqual([]);
+      expect(openFiles(dataDir)).toEqual([]);
+      expect(children()).toHaveLength(processes);
+      expect(readdirSync(dataDir).filter((name) => /lock\.json|-wal$|-shm$/.test(name))).toEqual([]);
+    } finally {
+      await daemon[Symbol.asyncDispose]();
+    }
+  });
+
+  it("can be stopped twice, and its directory used again at once", async () => {
+    const first = await TestDaemon.start();
+    const { job_id } = await first.client.submitJob(job("a"));
+    await Promise.all([first.daemon.stop(), first.daemon.stop()]);
+    const second = await TestDaemon.start({ dataDir: first.dataDir });
+    expect((await second.client.getJob(job_id)).state).toBe("QUEUED");
+    await second[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+  });
+});
