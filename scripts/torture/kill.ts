@@ -36,7 +36,9 @@ const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "50" },
     seed: { type: "string", default: String(Math.floor(Math.random() * SEEDS)) },
+    /** Keeps the data directory of a good run; that of a bad one is kept unless it is discarded. */
     keep: { type: "boolean", default: false },
+    discard: { type: "boolean", default: false },
   },
 });
 const kills = Number(values.kills);
@@ -216,7 +218,8 @@ else
   console.error(
     `torture: ${findings.count} findings after ${seconds} s; again with: --kills ${kills} --seed ${seed}`,
   );
-if (values.keep || findings.count > 0) console.error(`the data directory is ${dataDir}`);
+const isKept = values.keep || (findings.count > 0 && !values.discard);
+if (isKept) console.error(`the data directory is ${dataDir}`);
 else rmSync(directory, { recursive: true, force: true });
 // Streams and sockets of a torture that was broken off must not keep it alive.
 process.exit(findings.count === 0 ? 0 : 1);
