@@ -14,6 +14,7 @@ import {
   receiptVectors,
   sampleEvidence,
 } from "./lib/receipt-vectors.ts";
+import { tokenVectors } from "./lib/token-vectors.ts";
 
 const write = (path: string, value: unknown): void =>
   writeOrCheck(`protocols/${path}`, `${JSON.stringify(value, null, 2)}\n`);
@@ -31,3 +32,4 @@ write("vectors/merkle.json", merkleVectors());
 write("vectors/receipts.json", receiptVectors());
 write("vectors/jobs.json", jobVectors());
 write("vectors/metering.json", meteringVectors());
+write("vectors/tokens.json", tokenVectors());

@@ -15,6 +15,7 @@ import { parseReceipt } from "../../src/domain/receipt/parse.ts";
 import { verifyReceipt } from "../../src/domain/receipt/verify.ts";
 import { parseJson } from "../../src/kernel/json.ts";
 import { sha512 } from "../harness/mixed-order.ts";
+import { countPlainly, readTinyTokenizer } from "../harness/tokenizer.ts";
 
 const PROTOCOLS = join(import.meta.dirname, "../../protocols");
 const readText = (path: string): string => readFileSync(join(PROTOCOLS, path), "utf8");
@@ -162,6 +163,42 @@ describe("protocols/vectors", () => {
         );
       }
     }
+  });
+
+  it("tokens.json", () => {
+    interface Count {
+      readonly text: string;
+      readonly units: number;
+    }
+    interface Segment extends Count {
+      readonly prefix: string;
+    }
+    const { small, builtin, max_piece_characters } = read<{
+      max_piece_characters: number;
+      small: {
+        tokens: string[];
+        scores: number[];
+        texts: Count[];
+        repeated: { text: string; times: number; units: number };
+      };
+      builtin: { meter: string; texts: Count[]; segments: Segment[] };
+    }>("vectors/tokens.json");
+    for (const { text, units } of small.texts)
+      expect([text, countPlainly(small, text)]).toEqual([text, units]);
+    // Two full pieces of pairs, and one character that is left.
+    expect(small.repeated).toEqual({
+      text: "a",
+      times: 2 * max_piece_characters + 1,
+      units: max_piece_characters + 1,
+    });
+    const file = readTinyTokenizer();
+    for (const { text, units } of builtin.texts)
+      expect([text, countPlainly(file, text)]).toEqual([text, units]);
+    for (const { prefix, text, units } of builtin.segments) {
+      const added = countPlainly(file, prefix + text) - countPlainly(file, prefix);
+      expect([prefix, text, Math.max(0, added)]).toEqual([prefix, text, units]);
+    }
+    expect(builtin.meter).toBe(`tok:${sha256Hex(canonicalize({ ...file }))}`);
   });
 
   it("jobs.json", () => {
