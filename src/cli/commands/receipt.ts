@@ -23,7 +23,10 @@ export function addReceiptCommands(program: Command, context: CliContext): void 
     )
     .option("--coordinator-key <key>", "public key of a coordinator that you trust; can be repeated", collect)
     .option("--miner-key <key>", "public key of a miner that you trust; can be repeated", collect)
-    .option("--output-file <file>", "the answer, to compare with the receipt's hashes")
+    .option(
+      "--output-file <file>",
+      "the answer, to compare with the receipt's hashes and to count its units again",
+    )
     .option("--request-file <file>", "the job's payload as JSON, to compare with prompt_hash")
     .option("--terms-file <file>", "the offer's terms as JSON, to compute the price again")
     .addHelpText("after", HELP)

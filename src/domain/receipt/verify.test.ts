@@ -9,7 +9,10 @@ import {
   seededKey,
   TERMS,
 } from "../../../test/harness/receipts.ts";
-import { utf8 } from "../../crypto/bytes.ts";
+import { readTinyTokenizer } from "../../../test/harness/tokenizer.ts";
+import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
+import { promptUnits, segmentUnits } from "../job/meter.ts";
+import { createMeters } from "../job/meters.ts";
 import { termsHash } from "../job/terms.ts";
 import { buildReceipt } from "./build.ts";
 import type { Evidence, Pins } from "./evidence.ts";
@@ -229,5 +232,57 @@ describe("verifyReceipt, of a miner without a key", () => {
     const verification = check(keyless, EVIDENCE, PINS);
     expect(verification.verdict).toBe("verified");
     expect(statuses(verification)).toMatchObject({ miner_signature: "not_proven", progress: "not_proven" });
+  });
+});
+
+describe("verifyReceipt, of a job metered in tokens", () => {
+  const tokenizer = readTinyTokenizer();
+  const sha256 = "ab".repeat(32);
+  const meters = createMeters([{ sha256, model_sha256: tokenizer.model_sha256, load: () => tokenizer }]);
+  const meter = meters.forModel(`sha256:${tokenizer.model_sha256}`);
+  const terms = { ...TERMS, meter: meter.name, prompt_units: promptUnits(meter, REQUEST) };
+  const evidence: Evidence = { terms, request: REQUEST, output: OUTPUT, meters };
+
+  /** A receipt that both sides signed over these units, for the output up to a byte. */
+  function receiptOf(delivered_units: number, endByte = end): Receipt {
+    const receipt = buildReceipt(terms, outcomeOf(terms, endByte, { delivered_units }));
+    return attestReceipt(signReceipt(receipt, MINER_KEY), COORDINATOR_KEY);
+  }
+  const honest = segmentUnits(meter, "", fromUtf8("output", OUTPUT));
+
+  it("proves the units of output and request with the tokenizer", () => {
+    const verification = check(receiptOf(honest), evidence, PINS);
+    expect(verification.verdict).toBe("verified");
+    expect(statuses(verification)).toMatchObject({
+      units: "proven",
+      prompt_units: "proven",
+      terms: "proven",
+    });
+    const line = verification.lines.find((one) => one.check === "units");
+    expect(line?.detail).toMatch(`units recounted with meter ${meter.name}: ${honest} for`);
+  });
+
+  it.each([1, -1])("finds units that both sides signed and that are off by %i", (lie) => {
+    expect(failures(check(receiptOf(honest + lie), evidence, PINS))).toEqual(["units"]);
+  });
+
+  it("finds a segment that ends within a character", () => {
+    // The first byte of the dash, which has three.
+    const cut = OUTPUT.indexOf(0xe2) + 1;
+    expect(failures(check(receiptOf(honest, cut), evidence, PINS))).toEqual(["units"]);
+  });
+
+  it.each([
+    ["the tokenizer", { meters: undefined }],
+    ["the output", { output: undefined }],
+  ])("says that nothing was counted without %s", (_what, missing) => {
+    const verification = check(receiptOf(honest + 1), { ...evidence, ...missing }, PINS);
+    expect(statuses(verification)).toMatchObject({ units: "not_proven" });
+    expect(failures(verification)).toEqual([]);
+  });
+
+  it("does not count an output that is not the receipt's", () => {
+    const verification = check(receiptOf(honest), { ...evidence, output: utf8("x".repeat(end)) }, PINS);
+    expect(statuses(verification)).toMatchObject({ units: "not_proven", output: "failed" });
   });
 });
