@@ -103,6 +103,7 @@ export class Miners implements SessionHandler {
         resume.push({ job_id, token, bytes: lease.acceptedBytes });
       } else lost.push({ job_id, token });
     }
+    this.#endUnnamed(session);
     session.send({
       type: "registered",
       miner_id: minerId,
@@ -117,6 +118,17 @@ export class Miners implements SessionHandler {
     );
     bus.emit("miner.connected", { miner_id: minerId });
     dispatcher.nudge(session);
+  }
+
+  /**
+   * Ends the leases that a miner holds and did not name when it registered: it has been started anew, or their
+   * offers never reached it. Nobody has to wait for their terms.
+   */
+  #endUnnamed(session: MinerSession): void {
+    const now = this.#deps.clock.monotonic();
+    for (const lease of this.#deps.leases.values()) {
+      if (lease.minerId === session.minerId && lease.holder !== session) lease.expiresAt = now;
+    }
   }
 
   heartbeat(session: MinerSession, { running }: FrameOf<"heartbeat">): void {
