@@ -115,6 +115,24 @@ describe("a connection that breaks", () => {
     expect(await receiptsOf(daemon.client, job_id)).toHaveLength(1);
   });
 
+  it("of a miner that comes back without its job ends the lease at once, not after its term", async () => {
+    const daemon = await bootDaemon({ settings: { "coordinator.lease_seconds": "600" } });
+    const { job_id } = await daemon.client.submitJob(job(PROMPT));
+    const miner = await ScriptedMiner.join(daemon);
+    await (await miner.take()).deliver("one ");
+    // Started anew after a crash: the same identity, and no memory of what it did.
+    const next = await daemon.restart();
+    const back = await ScriptedMiner.join(next, { key: miner.key });
+    const work = await back.take();
+    expect(work.lease).toEqual({ job_id, token: 2 });
+    await work.deliver("two");
+    work.complete();
+    await back.next("completed");
+    const { text } = await readStream(next.client, job_id);
+    expect(text).toBe("one two");
+    expectSound(await receiptsOf(next.client, job_id), text, PROMPT);
+  });
+
   it("is replaced by a second one of the same miner: the first is closed", async () => {
     const daemon = await bootDaemon();
     const miner = await ScriptedMiner.join(daemon);
