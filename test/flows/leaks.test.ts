@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { TestDaemon } from "../harness/daemon.ts";
 import { readStream, readUntil } from "../harness/events.ts";
 import { job } from "../harness/jobs.ts";
+import { childrenOf } from "../harness/process-table.ts";
 import { ScriptedMiner } from "../harness/scripted-miner.ts";
 
 /** Turns of the event loop in which closing handles may still be seen. */
@@ -38,30 +39,15 @@ function openFiles(directory: string): string[] {
   });
 }
 
-/** Processes whose parent is this one. */
-function children(): string[] {
-  return readdirSync("/proc/self/task").flatMap((task) => {
-    try {
-      return readlinkOrText(`/proc/self/task/${task}/children`);
-    } catch {
-      return [];
-    }
-  });
-}
-
-function readlinkOrText(path: string): string[] {
-  return process.getBuiltinModule("node:fs").readFileSync(path, "utf8").trim().split(" ").filter(Boolean);
-}
-
 describe("a daemon that has stopped", () => {
   it("leaves no timer, socket, file or process behind, whatever was going on", async () => {
     const before = resources();
-    const processes = children().length;
+    const processes = childrenOf("self").length;
     const daemon = await TestDaemon.start({ settings: { roles: "coordinator,miner" } });
     const { client, dataDir } = daemon;
     try {
       await readStream(client, (await client.submitJob(job("Hello"))).job_id);
-      expect(children().length).toBeGreaterThan(processes);
+      expect(childrenOf("self").length).toBeGreaterThan(processes);
       expect(openFiles(dataDir).length).toBeGreaterThan(0);
       // In the middle of everything: a job that runs, one that waits, readers, a miner that says nothing.
       const special = await client.submitJob({
@@ -81,7 +67,7 @@ describe("a daemon that has stopped", () => {
       for (let turns = 0; turns < MAX_TURNS && grown(before).length > 0; turns++) await turn();
       expect(grown(before)).toEqual([]);
       expect(openFiles(dataDir)).toEqual([]);
-      expect(children()).toHaveLength(processes);
+      expect(childrenOf("self")).toHaveLength(processes);
       expect(readdirSync(dataDir).filter((name) => /lock\.json|-wal$|-shm$/.test(name))).toEqual([]);
     } finally {
       await daemon[Symbol.asyncDispose]();
