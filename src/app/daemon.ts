@@ -29,6 +29,7 @@ import { HttpServer } from "./http.ts";
 import { createAppMeters } from "./meters.ts";
 import { engineCommand, llamaRuntimeVersion, loadSqliteBinding } from "./native.ts";
 import { bindCoordinator } from "./ports.ts";
+import { createCallLimits } from "./rate-limit.ts";
 import { openStore, type Tables } from "./store.ts";
 import { addSystemRoutes } from "./system-routes.ts";
 
@@ -102,7 +103,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   if (!database) openDataDirectory(config.data_dir);
   const access =
     database && new AccessService({ store: tablesOf(database), bus, clock, random: shared.random });
-  const router = createRouter<Access, Principal>(access?.authorize ?? denyKeys, MAX_BODY_BYTES);
+  const limits = createCallLimits(config.http, clock);
+  const router = createRouter<Access, Principal>(limits.limit(access?.authorize ?? denyKeys), MAX_BODY_BYTES);
   let local: CoordinatorRole | undefined;
   if (database && access) {
     parts.push(storePart(database), accessPart(access, config));
@@ -129,6 +131,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     port,
     maxConnections,
     routers: [router],
+    policy: limits.policy,
     ids,
     log,
     metrics: shared.metrics,

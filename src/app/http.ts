@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
+import { getPath } from "hono/utils/url";
 import { WebSocketServer } from "ws";
 import { AppError } from "../kernel/errors.ts";
 import { isServerFault, problemResponse } from "../kernel/http/problem.ts";
@@ -12,6 +13,8 @@ import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Access, Principal } from "../wire/access.ts";
 import { MAX_FRAME_BYTES } from "../wire/limits.ts";
+import { toCanonicalPath } from "./path-aliases.ts";
+import { rateHeaders } from "./rate-limit.ts";
 
 /** Time for a request's headers, and for the whole request, in ms (design §12). */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -29,6 +32,8 @@ function createRootApp(options: {
   ids: Ids;
   log: Log;
   metrics: Metrics;
+  /** Value of `RateLimit-Policy`. */
+  policy: string;
 }): Hono<HttpVariables> {
   const { ids, log, metrics } = options;
   const requests = metrics.counter("aitbc_http_requests_total", "Requests answered", [
@@ -37,7 +42,7 @@ function createRootApp(options: {
     "status",
   ]);
   const seconds = metrics.seconds("aitbc_http_request_seconds", "Time to the answer's first byte", ["route"]);
-  const app = new Hono<HttpVariables>();
+  const app = new Hono<HttpVariables>({ getPath: (request) => toCanonicalPath(getPath(request)) });
   app.use(async (c, next) => {
     const began = performance.now();
     const given = c.req.header("x-request-id");
@@ -49,6 +54,8 @@ function createRootApp(options: {
     seconds.observe({ route }, (performance.now() - began) / 1000);
     c.res.headers.set("x-request-id", c.get("requestId"));
     c.res.headers.set("x-content-type-options", "nosniff");
+    const rate = c.get("rate");
+    if (rate) for (const [name, value] of rateHeaders(rate, options.policy)) c.res.headers.set(name, value);
   });
   app.onError((error, c) => {
     const request_id = c.get("requestId");
@@ -99,6 +106,7 @@ export class HttpServer implements Part {
     port: number;
     maxConnections: number;
     routers: readonly AppRouter[];
+    policy: string;
     ids: Ids;
     log: Log;
     metrics: Metrics;

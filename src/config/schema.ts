@@ -18,6 +18,10 @@ const PATH = { path: true };
 /** Connections that one process holds open at once, with room below the usual limit of 20,000 descriptors. */
 const MAX_CONNECTIONS = 16_384;
 
+/** Calls of one key a second, in the long run and at once: far above a busy batch, far below a flood. */
+const RATE_PER_SECOND = 1_000;
+const RATE_BURST = 2_000;
+
 const HttpConfig = z.strictObject({
   host: z.string().min(1).default("127.0.0.1").meta({ description: "Address to listen on" }),
   port: z
@@ -32,6 +36,18 @@ const HttpConfig = z.strictObject({
     .max(100_000)
     .default(MAX_CONNECTIONS)
     .meta({ description: "Connections at once; more are closed at once" }),
+  rate_limit_per_second: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(RATE_PER_SECOND)
+    .meta({ description: "Calls a second of one key, or of one address without a key; 0 for no limit" }),
+  rate_limit_burst: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(RATE_BURST)
+    .meta({ description: "Calls of one key at once, above the rate" }),
 });
 
 const DatabaseConfig = z.strictObject({

@@ -74,10 +74,10 @@ export class AccessService {
   }
 
   /** Authorises a request for a route's access. */
-  readonly authorize: Authorize<Access, Principal> = (request, access) => {
+  readonly authorize: Authorize<Access, Principal> = ({ req }, access) => {
     if (access === "public") return ANONYMOUS;
-    const bearer = request.header("authorization");
-    const key = request.header("x-api-key") ?? (bearer?.startsWith("Bearer ") ? bearer.slice(7) : undefined);
+    const bearer = req.header("authorization");
+    const key = req.header("x-api-key") ?? (bearer?.startsWith("Bearer ") ? bearer.slice(7) : undefined);
     const row = key === undefined ? undefined : this.#find(key);
     if (!row) throw new AppError("UNAUTHORIZED_KEY", INVALID_KEY);
     if (!access.includes(row.kind)) {

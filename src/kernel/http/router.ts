@@ -5,6 +5,7 @@ import type { z } from "zod";
 import type { Channel } from "../channel.ts";
 import { AppError } from "../errors.ts";
 import { type JsonValue, parseJson } from "../json.ts";
+import type { RateDecision } from "../rate-limit.ts";
 import { channelOverSocket, watchSocket } from "../socket-channel.ts";
 import { check, readJsonText } from "./body.ts";
 import type { RouteContract } from "./contract.ts";
@@ -39,13 +40,13 @@ export type Handler<C extends RouteContract, Principal> = (
 
 /** Finds out who calls and whether it may; throws an AppError when it may not. */
 export type Authorize<Access, Principal> = (
-  request: Context["req"],
+  context: Context<HttpVariables>,
   access: Access,
 ) => Principal | Promise<Principal>;
 
 /** Variables that the root app sets for every request. */
 export interface HttpVariables {
-  Variables: { requestId: string; route: string };
+  Variables: { requestId: string; route: string; rate?: RateDecision };
 }
 
 export interface Router<Access, Principal> {
@@ -80,7 +81,7 @@ export function createRouter<Access, Principal>(
       contracts.push(contract);
       app.on(contract.method, contract.path, async (c) => {
         c.set("route", contract.path);
-        const principal = await authorize(c.req, contract.access);
+        const principal = await authorize(c, contract.access);
         const [body, bodyText] = await readBody(c, contract.body);
         // The casts join the schema that was just applied to the type that the contract derives from it.
         const call = {
@@ -103,7 +104,7 @@ export function createRouter<Access, Principal>(
       contracts.push(contract);
       app.get(contract.path, async (c, next) => {
         c.set("route", contract.path);
-        const principal = await authorize(c.req, contract.access);
+        const principal = await authorize(c, contract.access);
         if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
           throw new AppError("INVALID_ARGUMENT", "this route speaks WebSocket; send an upgrade request");
         }
