@@ -1,3 +1,4 @@
+import { createHook } from "node:async_hooks";
 import { readdirSync, readlinkSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -26,6 +27,27 @@ function grown(before: Record<string, number>): string[] {
     .map(([kind, count]) => `${kind}: ${count}`);
 }
 
+/** Timers that this program's own code has set and not cleared, by where it did: also those that hold nothing open. */
+class OwnTimers implements Disposable {
+  readonly #open = new Map<number, string>();
+  readonly #hook = createHook({
+    init: (id, type) => {
+      if (type !== "Timeout") return;
+      const where = new Error().stack?.split("\n").find((line) => line.includes("/src/"));
+      if (where) this.#open.set(id, where.trim());
+    },
+    destroy: (id) => this.#open.delete(id),
+  }).enable();
+
+  get open(): string[] {
+    return [...this.#open.values()];
+  }
+
+  [Symbol.dispose](): void {
+    this.#hook.disable();
+  }
+}
+
 /** Open files of this process below a directory. */
 function openFiles(directory: string): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
@@ -42,6 +64,7 @@ function openFiles(directory: string): string[] {
 describe("a daemon that has stopped", () => {
   it("leaves no timer, socket, file or process behind, whatever was going on", async () => {
     const before = resources();
+    using timers = new OwnTimers();
     const processes = childrenOf("self").length;
     const daemon = await TestDaemon.start({ settings: { roles: "coordinator,miner" } });
     const { client, dataDir } = daemon;
@@ -59,13 +82,16 @@ describe("a daemon that has stopped", () => {
         payload: { type: "inference", prompt: "x", model: "nobody-has-it" },
       });
       await readUntil(client, special.job_id, (event) => event.event === "chunk");
+      expect(timers.open.length).toBeGreaterThan(0);
       const reading = readStream(client, queued.job_id, { reconnectMs: 0 }).catch(() => undefined);
       await readUntil(client, queued.job_id, (event) => event.event === "state");
       await daemon.daemon.stop();
       await miner.ended();
       await reading;
-      for (let turns = 0; turns < MAX_TURNS && grown(before).length > 0; turns++) await turn();
+      for (let turns = 0; turns < MAX_TURNS && grown(before).length + timers.open.length > 0; turns++)
+        await turn();
       expect(grown(before)).toEqual([]);
+      expect(timers.open).toEqual([]);
       expect(openFiles(dataDir)).toEqual([]);
       expect(childrenOf("self")).toHaveLength(processes);
       expect(readdirSync(dataDir).filter((name) => /lock\.json|-wal$|-shm$/.test(name))).toEqual([]);
