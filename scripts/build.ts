@@ -6,10 +6,11 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { mainBundle } from "../esbuild.config.ts";
 import {
   type AssetManifest,
+  LICENSES_ASSET,
   LLAMA_ASSET,
   MANIFEST_ASSET,
   MODEL_ASSET,
@@ -17,6 +18,7 @@ import {
 } from "../src/app/assets/manifest.ts";
 import { TOKENIZERS } from "../src/app/assets/tokenizers.ts";
 import type { BuildInfo } from "../src/app/build-info.ts";
+import { collectLicenses } from "./lib/licenses.ts";
 import { packLlamaRuntime, sha256 } from "./lib/llama-archive.ts";
 import { readPackageVersion } from "./lib/package.ts";
 
@@ -62,10 +64,11 @@ function readBuildInfo(): BuildInfo {
   }
 }
 
-/** Writes the assets of the single file into `directory`, each under its name. */
-async function writeAssets(directory: string): Promise<Record<string, string>> {
-  const { archive, manifest: llama } = await packLlamaRuntime(root);
+/** Writes the assets of the single file into `directory`, each under its name. `program` is what main is made of. */
+async function writeAssets(directory: string, program: Metafile): Promise<Record<string, string>> {
+  const { archive, manifest: llama, metafile } = await packLlamaRuntime(root);
   const plain = {
+    [LICENSES_ASSET]: Buffer.from(JSON.stringify(collectLicenses(root, [program, metafile]))),
     ...Object.fromEntries(
       [MODEL_ASSET, ...TOKENIZERS.map(({ asset }) => asset)].map((name) => [
         name,
@@ -87,10 +90,12 @@ async function writeAssets(directory: string): Promise<Record<string, string>> {
 
 /** Builds in a fresh directory and returns the path of the executable in it. */
 async function buildInto(directory: string): Promise<string> {
-  const [bundle] = (await build(mainBundle(readBuildInfo()))).outputFiles;
+  const { outputFiles, metafile } = await build({ ...mainBundle(readBuildInfo()), metafile: true });
+  const [bundle] = outputFiles;
   if (bundle === undefined) throw new Error("esbuild made no bundle");
   writeFileSync(join(directory, MAIN), bundle.contents);
-  const settings = { main: MAIN, output: OUTPUT, assets: await writeAssets(directory), ...SEA_SETTINGS };
+  const assets = await writeAssets(directory, metafile);
+  const settings = { main: MAIN, output: OUTPUT, assets, ...SEA_SETTINGS };
   writeFileSync(join(directory, SETTINGS), JSON.stringify(settings));
   execFileSync(process.execPath, ["--build-sea", SETTINGS], {
     cwd: directory,

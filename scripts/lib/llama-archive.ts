@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, zstdCompressSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { llamaBundle } from "../../esbuild.config.ts";
 import { type AssetManifest, LLAMA_LOADER } from "../../src/app/assets/manifest.ts";
 
@@ -22,14 +22,21 @@ interface Entry {
   readonly bytes: Uint8Array;
 }
 
+export interface LlamaRuntime {
+  readonly archive: Uint8Array;
+  readonly manifest: AssetManifest["llama"];
+  /** What its program is made of. */
+  readonly metafile: Metafile;
+}
+
 /** The llama runtime for this platform, packed, and its part of the manifest. */
-export async function packLlamaRuntime(
-  root: string,
-): Promise<{ archive: Uint8Array; manifest: AssetManifest["llama"] }> {
-  const entries = (await collectEntries(root)).sort((a, b) => (a.path < b.path ? -1 : 1));
+export async function packLlamaRuntime(root: string): Promise<LlamaRuntime> {
+  const { entries: unsorted, metafile } = await collectEntries(root);
+  const entries = unsorted.sort((a, b) => (a.path < b.path ? -1 : 1));
   const files = entries.map(({ path, bytes }) => ({ path, size: bytes.length, sha256: sha256(bytes) }));
   const { version } = readJson(join(root, "node_modules/node-llama-cpp/package.json"));
   return {
+    metafile,
     archive: zstdCompressSync(Buffer.concat(entries.map(({ bytes }) => bytes)), {
       params: {
         [constants.ZSTD_c_compressionLevel]: LEVEL,
@@ -42,16 +49,17 @@ export async function packLlamaRuntime(
 }
 
 /** The library looks for its own files relative to `dist`, and for native code in `bins` before anywhere else. */
-async function collectEntries(root: string): Promise<Entry[]> {
+async function collectEntries(root: string): Promise<{ entries: Entry[]; metafile: Metafile }> {
   const library = join(root, "node_modules/node-llama-cpp");
   const native = join(root, "node_modules/@node-llama-cpp", `linux-${process.arch}`);
-  const [bundle] = (await build(llamaBundle())).outputFiles;
+  const { outputFiles, metafile } = await build({ ...llamaBundle(), metafile: true });
+  const [bundle] = outputFiles;
   if (bundle === undefined) throw new Error("esbuild made no bundle of node-llama-cpp");
   const read = (directory: string, path: string, target = path): Entry => ({
     path: target,
     bytes: readFileSync(join(directory, path)),
   });
-  return [
+  const entries = [
     { path: "dist/index.mjs", bytes: bundle.contents },
     { path: LLAMA_LOADER, bytes: Buffer.from(LOADER) },
     read(library, "package.json"),
@@ -60,6 +68,7 @@ async function collectEntries(root: string): Promise<Entry[]> {
     read(library, "llama/llama.cpp.info.json"),
     ...globSync("bins/*/*", { cwd: native }).map((path) => read(native, path)),
   ];
+  return { entries, metafile };
 }
 
 function readJson(path: string): { version: string } {

@@ -40,7 +40,13 @@ export async function printResult(
   value: unknown,
   table: () => string,
 ): Promise<void> {
-  if (format === "json") io.stdout.write(`${JSON.stringify(value)}\n`);
-  else if (format === "yaml") io.stdout.write((await import("yaml")).stringify(value));
-  else io.stdout.write(`${table()}\n`);
+  const { stdout } = io;
+  const flowing = stdout.write(await toText(format, value, table));
+  // The process ends when its command does, and takes with it what a slow reader has not got yet.
+  if (!flowing) await new Promise<void>((resolve) => stdout.once("drain", resolve));
+}
+
+async function toText(format: OutputFormat, value: unknown, table: () => string): Promise<string> {
+  if (format === "json") return `${JSON.stringify(value)}\n`;
+  return format === "yaml" ? (await import("yaml")).stringify(value) : `${table()}\n`;
 }

@@ -10,7 +10,7 @@ const binary = join(root, "dist/aitbc");
 const SOURCES = [
   "src/**",
   "scripts/build.ts",
-  "scripts/lib/llama-archive.ts",
+  "scripts/lib/{licenses,llama-archive,mit-license}.ts",
   "esbuild.config.ts",
   "package-lock.json",
 ];

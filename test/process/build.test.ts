@@ -12,6 +12,8 @@ import { binaryPath } from "../harness/binary.ts";
 /** From starting the engine's process to the first text: what leaves a demo its two seconds. */
 const FIRST_TEXT_MS = 2000;
 const BUILD_TIMEOUT_MS = 120_000;
+/** Node's own licence alone has 150 kB. */
+const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 
 const modelPath = join(import.meta.dirname, "../../src/app/assets/aitbc-tiny.gguf");
 const log = createLog({ level: "silent", format: "json", terminal: false });
@@ -106,6 +108,16 @@ describe("the single file alone in an empty directory", () => {
       state: "COMPLETED",
       receipt_verified: true,
     });
+  });
+
+  it("tells every licence of what is inside, whole even through a pipe", async () => {
+    const [file = "", ...args] = bare([binary, "version", "--licenses", "--output", "json"]);
+    const { stdout } = await promisify(execFile)(file, args, { maxBuffer: MAX_OUTPUT_BYTES });
+    const packages = JSON.parse(stdout) as readonly { name: string; text: string }[];
+    expect(packages.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["hono", "llama.cpp", "node-llama-cpp", "SQLite", `node-linux-${process.arch}`]),
+    );
+    expect(packages.filter(({ text }) => text === "")).toEqual([]);
   });
 
   it("opens no inspector, neither by signal nor by environment", async () => {

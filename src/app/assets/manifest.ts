@@ -5,6 +5,8 @@ export const MANIFEST_ASSET = "manifest.json";
 export const SQLITE_ASSET = "better-sqlite3.node";
 export const MODEL_ASSET = "aitbc-tiny.gguf";
 export const LLAMA_ASSET = "llama-runtime.zst";
+/** Names and licences of everything by others in the single file. */
+export const LICENSES_ASSET = "licenses.json";
 /** The file of the llama runtime that gives a function that loads it. */
 export const LLAMA_LOADER = "loader.cjs";
 
