@@ -26,6 +26,8 @@ const EARLY_ONE_IN = 10;
 const MAX_EARLY_MS = 300;
 /** The first start of all, which makes keys and tables, is killed at most this long after its exec. */
 const MAX_FIRST_MS = 600;
+/** The real miner is killed and started anew with every so many kills; it waits long for a daemon that dies at once. */
+const MINER_KILL_EVERY = 6;
 /** Longest wait for text to flow after a start, and for everything to end at last, in ms. */
 const FLOW_TIMEOUT_MS = 15_000;
 const DRAIN_TIMEOUT_MS = 60_000;
@@ -195,7 +197,12 @@ async function torture(): Promise<string> {
   await within(daemon.ready, FLOW_TIMEOUT_MS, "the first start of the daemon");
   const party = startParty();
   let inFlight = 0;
-  for (let kill = 0; kill < kills; kill++) inFlight += await killOnce(party);
+  for (let kill = 1; kill <= kills; kill++) {
+    inFlight += await killOnce(party);
+    if (kill % MINER_KILL_EVERY !== 0) continue;
+    await party.realMiner.kill();
+    party.realMiner.start();
+  }
   await drain(party);
   const { jobs } = party.clients;
   const totals = await verifyDatabase(join(dataDir, "aitbc.db"), jobs, signerKeys(party), findings);

@@ -88,6 +88,7 @@ export class Program {
       if (lines.push(line) > KEPT_LINES) lines.shift();
       this.#read(line);
     });
+    child.on("error", (error) => this.#options.findings.add(`${this.#options.name}: ${error.message}`));
     this.#ended = new Promise((done) => {
       child.on("close", (code, signal) => {
         living.delete(child);

@@ -206,7 +206,10 @@ function checkCharges({ job, segments, receipts }: JobRows, findings: Findings):
   if (!first) return;
   const { prompt_units, meter } = JSON.parse(first.terms) as Terms;
   if (meter !== BYTES_METER.name) return;
-  const whole = BYTES_METER.units(job.delivered_bytes) + (job.delivered_bytes > 0 ? prompt_units : 0);
+  // The request is charged to the segment that ends the job: one canceled while it waited again has none.
+  const last = segments.at(-1);
+  const endsJob = last?.outcome === job.state.toLowerCase() && last.receipt_id !== null;
+  const whole = BYTES_METER.units(job.delivered_bytes) + (endsJob ? prompt_units : 0);
   const asOne = segmentPrice(0n, BigInt(whole), BigInt(job.unit_price));
   const isWhole = units === whole && price === asOne;
   findings.expect(
