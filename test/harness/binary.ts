@@ -4,7 +4,8 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 const root = resolve(import.meta.dirname, "../..");
-const binary = join(root, "dist/aitbc");
+/** The executable that the build makes. */
+export const BINARY = join(root, "dist/aitbc");
 
 /** What the executable is made of. */
 const SOURCES = [
@@ -27,11 +28,12 @@ async function buildIfOld(): Promise<string> {
   if (!isFresh()) {
     await promisify(execFile)(process.execPath, ["scripts/build.ts"], { cwd: root });
   }
-  return binary;
+  return BINARY;
 }
 
-function isFresh(): boolean {
-  const builtAt = statSync(binary, { throwIfNoEntry: false })?.mtimeMs;
+/** Whether `dist/aitbc` exists and is of the sources as they are. */
+export function isFresh(): boolean {
+  const builtAt = statSync(BINARY, { throwIfNoEntry: false })?.mtimeMs;
   if (builtAt === undefined) return false;
   const changed = globSync(SOURCES, { cwd: root }).filter((path) => !path.endsWith(".test.ts"));
   return changed.every((path) => {

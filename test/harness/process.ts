@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, createClient } from "../../src/client/client.ts";
 import type { KeyKind } from "../../src/wire/access.ts";
+import { BINARY, isFresh } from "./binary.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const BINARY = join(ROOT, "dist/aitbc");
 /** How long a daemon may take to be ready, in ms: the first start of a single file unpacks its libraries. */
 const READY_MS = 20_000;
 /** Longest pause between two looks at /readyz, in ms. */
@@ -16,26 +16,14 @@ const POLL_MS = 20;
 /** Longest run of one command, in ms. */
 const COMMAND_MS = 25_000;
 
-/** When the newest file below a directory was changed, in Unix ms. */
-function newest(directory: string): number {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".test.ts"))
-    .reduce((latest, entry) => Math.max(latest, statSync(join(entry.parentPath, entry.name)).mtimeMs), 0);
-}
-
-function isFresh(binary: string): boolean {
-  const built = statSync(binary, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  return built > newest(join(ROOT, "src"));
-}
-
 /** Whether the single file is what these tests run; else it is the source, because no file was built from it. */
-export const SINGLE_FILE = isFresh(BINARY);
+export const SINGLE_FILE = isFresh();
 const PROGRAM: readonly [string, ...string[]] = SINGLE_FILE
   ? [BINARY]
   : [process.execPath, join(ROOT, "src/main.ts")];
 
 export interface Finished {
-  /** Exit code; 128 and the signal's number for a process that a signal ended is the shell's, not ours: null. */
+  /** Exit code; null for a process that a signal ended. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
@@ -137,16 +125,6 @@ export class Served {
 export class Sandbox implements AsyncDisposable {
   readonly home = mkdtempSync(join(tmpdir(), "aitbc-home-"));
   readonly #processes: Running[] = [];
-  readonly #ownsHome: boolean;
-
-  constructor(home?: string) {
-    this.#ownsHome = home === undefined;
-    if (home !== undefined) {
-      rmSync(this.home, { recursive: true });
-      this.home = home;
-      mkdirSync(home, { recursive: true });
-    }
-  }
 
   get dataDir(): string {
     return join(this.home, ".local/share/aitbc");
@@ -199,7 +177,7 @@ export class Sandbox implements AsyncDisposable {
       if (running.alive) running.signal("SIGKILL");
       await running.ended.catch(() => undefined);
     }
-    if (this.#ownsHome) rmSync(this.home, { recursive: true, force: true });
+    rmSync(this.home, { recursive: true, force: true });
   }
 }
 

@@ -14,8 +14,8 @@ const INSPECTOR_PORT = 9229;
 const FORCED_BY_SIGINT = 130;
 const STORY = job("Tell me a story about a fox");
 
-function sandbox(home?: string): Sandbox {
-  const made = new Sandbox(home);
+function sandbox(): Sandbox {
+  const made = new Sandbox();
   onTestFinished(() => made[Symbol.asyncDispose]());
   return made;
 }
