@@ -7,8 +7,11 @@ import { assertVersion, openRaw, pragma, type RawDatabase, type RawOptions } fro
 const SYNCHRONOUS_FULL = 2;
 /** Page cache of each connection, filled as needed: the hot pages of a million queued jobs fit. */
 const CACHE_KIB = 32 * 1024;
-/** A checkpoint starts with the commit that takes the WAL past this many pages (of 4 KiB). */
-const CHECKPOINT_PAGES = 2_000;
+/**
+ * A checkpoint starts with the commit that takes the WAL past this many pages (of 4 KiB): 32 MiB, so that a page
+ * that many commits change is copied once, and a crash leaves little to read again.
+ */
+const CHECKPOINT_PAGES = 8_000;
 /** What a WAL file that a long reader let grow is cut back to at the next checkpoint. */
 const WAL_KEEP_BYTES = 64 * 1024 * 1024;
 

@@ -11,5 +11,23 @@ export function strictTable<Table extends string>(
   name: Table,
 ): CreateTableBuilder<Table> {
   const table = db.schema.createTable(name);
-  return db.getExecutor().adapter instanceof SqliteAdapter ? table.modifyEnd(sql`strict`) : table;
+  return isSqlite(db) ? table.modifyEnd(sql`strict`) : table;
+}
+
+/**
+ * Starts a table whose rows lie in its primary key's order instead of beside an index: for small rows, which
+ * are then found and changed in one place instead of two. PostgreSQL has no such tables and needs none.
+ */
+export function clusteredTable<Table extends string>(
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  db: Kysely<any>,
+  name: Table,
+): CreateTableBuilder<Table> {
+  const table = db.schema.createTable(name);
+  return isSqlite(db) ? table.modifyEnd(sql`strict, without rowid`) : table;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function isSqlite(db: Kysely<any>): boolean {
+  return db.getExecutor().adapter instanceof SqliteAdapter;
 }

@@ -1,5 +1,5 @@
 import { canonicalize } from "../../crypto/canonical-json.ts";
-import { sha256Hex } from "../../crypto/hash.ts";
+import { sha256, sha256Hex } from "../../crypto/hash.ts";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { AppError } from "../../kernel/errors.ts";
@@ -77,10 +77,7 @@ export class Intake {
       const held =
         idempotency &&
         (await takeIdempotencyKey(tx, {
-          owner_id: clientId,
-          method: idempotency.method,
-          path: idempotency.path,
-          idempotency_key: idempotency.key,
+          slot: slotOf(clientId, idempotency),
           body_sha256: idempotency.bodySha256,
           status: CREATED,
           response: text,
@@ -155,6 +152,11 @@ export class Intake {
       error: null,
     };
   }
+}
+
+/** What a key is stored by. The parts are written as JSON, so that no two calls give the same text. */
+function slotOf(clientId: string, { method, path, key }: Idempotency): Uint8Array {
+  return sha256(JSON.stringify([clientId, method, path, key]));
 }
 
 /** Reads an Idempotency-Key's call; undefined without a key. */

@@ -47,6 +47,7 @@ export class Requirements {
   readonly #needs = new Map<number, Need>();
   /** When a class was last asked for, on the monotonic clock. */
   readonly #used = new Map<number, number>();
+  /** By canonical text. */
   readonly #ids = new Map<string, number>();
   /** Raised with each change, so that sessions know when their list is old. */
   #version = 0;
@@ -60,15 +61,14 @@ export class Requirements {
   async load(): Promise<void> {
     for (const row of await listRequirements(this.#store.db)) {
       // The column was written by `intern` from a Need.
-      this.#remember(row.requirement_id, row.digest, JSON.parse(row.constraints) as Need);
+      this.#remember(row.requirement_id, row.constraints, JSON.parse(row.constraints) as Need);
     }
   }
 
   /** The id of a class, stored if it is new. @throws AppError LIMIT_EXCEEDED */
   async intern(need: Need): Promise<number> {
     const text = canonicalize(need as never);
-    const digest = sha256Hex(text);
-    const known = this.#ids.get(digest);
+    const known = this.#ids.get(text);
     if (known !== undefined) {
       this.#used.set(known, this.#clock.monotonic());
       return known;
@@ -78,9 +78,9 @@ export class Requirements {
       throw new AppError("LIMIT_EXCEEDED", `jobs with ${MAX_REQUIREMENTS} different needs wait already`);
     }
     const { kind, model = null } = need;
-    const row = { digest, kind, model, constraints: text };
+    const row = { digest: sha256Hex(text), kind, model, constraints: text };
     const id = await this.#store.operation((tx) => internRequirement(tx, row));
-    this.#remember(id, digest, need);
+    this.#remember(id, text, need);
     return id;
   }
 
@@ -114,13 +114,13 @@ export class Requirements {
       this.#needs.delete(id);
       this.#used.delete(id);
     }
-    for (const [digest, id] of this.#ids) if (removed.has(id)) this.#ids.delete(digest);
+    for (const [text, id] of this.#ids) if (removed.has(id)) this.#ids.delete(text);
     this.#version++;
   }
 
-  #remember(id: number, digest: string, need: Need): void {
+  #remember(id: number, text: string, need: Need): void {
     this.#needs.set(id, need);
-    this.#ids.set(digest, id);
+    this.#ids.set(text, id);
     this.#used.set(id, this.#clock.monotonic());
     this.#version++;
   }

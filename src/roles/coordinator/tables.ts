@@ -1,3 +1,4 @@
+import type { Generated } from "kysely";
 import type { JobState } from "../../domain/job/state.ts";
 
 /** A job: what was submitted, and where it stands. One row a job, for ever. Times are Unix ms. */
@@ -100,10 +101,10 @@ export interface ReceiptTable {
 
 /** Answers to calls with an Idempotency-Key, kept for 24 h. */
 export interface IdempotencyTable {
-  owner_id: string;
-  method: string;
-  path: string;
-  idempotency_key: string;
+  /** In the order of `created_at`. */
+  seq: Generated<number>;
+  /** SHA-256 of owner, method, path and key: small whatever the key is, so that the index stays in memory. */
+  slot: Uint8Array;
   body_sha256: string;
   status: number;
   response: string;

@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { strictTable } from "../../../kernel/db/schema.ts";
+import { clusteredTable, strictTable } from "../../../kernel/db/schema.ts";
 
 /** Jobs, their queue, what was delivered, and what was signed. */
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -41,7 +41,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .where("instance" as never, "is not", null)
     .execute();
 
-  await strictTable(db, "coordinator_queue")
+  await clusteredTable(db, "coordinator_queue")
     .addColumn("job_id", "text", (c) => c.primaryKey().notNull())
     .addColumn("requirement_id", "integer", (c) => c.notNull())
     .addColumn("priority", "integer", (c) => c.notNull())
@@ -66,6 +66,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   await strictTable(db, "coordinator_chunk")
     .addColumn("job_id", "text", (c) => c.notNull())
+    // Numbered by the database, as SQLite does with an integer key.
     .addColumn("seq", "integer", (c) => c.notNull())
     .addColumn("token", "integer", (c) => c.notNull())
     .addColumn("start_byte", "integer", (c) => c.notNull())
@@ -103,20 +104,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .execute();
 
   await strictTable(db, "coordinator_idempotency")
-    .addColumn("owner_id", "text", (c) => c.notNull())
-    .addColumn("method", "text", (c) => c.notNull())
-    .addColumn("path", "text", (c) => c.notNull())
-    .addColumn("idempotency_key", "text", (c) => c.notNull())
+    // Numbered by the database, as SQLite does with an integer key.
+    .addColumn("seq", "integer", (c) => c.primaryKey().notNull())
+    .addColumn("slot", "blob", (c) => c.notNull().unique())
     .addColumn("body_sha256", "text", (c) => c.notNull())
     .addColumn("status", "integer", (c) => c.notNull())
     .addColumn("response", "text", (c) => c.notNull())
     .addColumn("created_at", "integer", (c) => c.notNull())
-    .addPrimaryKeyConstraint("coordinator_idempotency_pk", ["owner_id", "idempotency_key", "method", "path"])
-    .execute();
-  await db.schema
-    .createIndex("coordinator_idempotency_age")
-    .on("coordinator_idempotency")
-    .column("created_at")
     .execute();
 
   await strictTable(db, "coordinator_miner")

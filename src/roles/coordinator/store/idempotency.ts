@@ -1,62 +1,49 @@
 import type { IdempotencyTable } from "../tables.ts";
 import { type Db, prepared } from "./handle.ts";
 
-const insertRow = prepared<IdempotencyTable>()((db, p) =>
+type Answer = Omit<IdempotencyTable, "seq">;
+
+const insertRow = prepared<Answer>()((db, p) =>
   db
     .insertInto("coordinator_idempotency")
     .values({
-      owner_id: p("owner_id"),
-      method: p("method"),
-      path: p("path"),
-      idempotency_key: p("idempotency_key"),
+      slot: p("slot"),
       body_sha256: p("body_sha256"),
       status: p("status"),
       response: p("response"),
       created_at: p("created_at"),
     })
-    .onConflict((conflict) =>
-      conflict.columns(["owner_id", "idempotency_key", "method", "path"]).doNothing(),
-    ),
+    .onConflict((conflict) => conflict.column("slot").doNothing()),
 );
 
-type Slot = Pick<IdempotencyTable, "owner_id" | "method" | "path" | "idempotency_key">;
-
-const selectRow = prepared<Slot>()((db, p) =>
+const selectRow = prepared<Pick<IdempotencyTable, "slot">>()((db, p) =>
   db
     .selectFrom("coordinator_idempotency")
-    .selectAll()
-    .where("owner_id", "=", p("owner_id"))
-    .where("idempotency_key", "=", p("idempotency_key"))
-    .where("method", "=", p("method"))
-    .where("path", "=", p("path")),
+    .select(["slot", "body_sha256", "status", "response", "created_at"])
+    .where("slot", "=", p("slot")),
 );
 
 /** Takes the key for this answer. Returns undefined when it was free, else the answer that holds it. */
-export async function takeIdempotencyKey(
-  tx: Db,
-  row: IdempotencyTable,
-): Promise<IdempotencyTable | undefined> {
-  if ((await insertRow.run(tx, row)) === 1) return undefined;
-  return selectRow.first(tx, row);
+export async function takeIdempotencyKey(tx: Db, answer: Answer): Promise<Answer | undefined> {
+  if ((await insertRow.run(tx, answer)) === 1) return undefined;
+  return selectRow.first(tx, answer);
 }
 
 /** Forgets keys older than `before` (Unix ms), at most `limit` at once; how many. */
 export async function forgetIdempotencyKeys(tx: Db, before: number, limit: number): Promise<number> {
+  // Answers are stored in the order of their time, so the oldest lie at the beginning.
   const old = await tx
     .selectFrom("coordinator_idempotency")
-    .select(["owner_id", "method", "path", "idempotency_key"])
-    .where("created_at", "<", before)
-    .orderBy("created_at")
+    .select(["seq", "created_at"])
+    .orderBy("seq")
     .limit(limit)
     .execute();
-  for (const row of old) {
-    await tx
-      .deleteFrom("coordinator_idempotency")
-      .where("owner_id", "=", row.owner_id)
-      .where("idempotency_key", "=", row.idempotency_key)
-      .where("method", "=", row.method)
-      .where("path", "=", row.path)
-      .execute();
-  }
-  return old.length;
+  const last = old.findLast((row) => row.created_at < before);
+  if (!last) return 0;
+  const result = await tx
+    .deleteFrom("coordinator_idempotency")
+    .where("seq", "<=", last.seq)
+    .where("created_at", "<", before)
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
 }
