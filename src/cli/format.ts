@@ -40,9 +40,12 @@ export async function printResult(
   value: unknown,
   table: () => string,
 ): Promise<void> {
-  const { stdout } = io;
-  const flowing = stdout.write(await toText(format, value, table));
-  // The process ends when its command does, and takes with it what a slow reader has not got yet.
+  await printText(io, await toText(format, value, table));
+}
+
+/** Prints text of our own to stdout, whole: the process ends when its command does, however slow the reader is. */
+export async function printText({ stdout }: Pick<Io, "stdout">, text: string): Promise<void> {
+  const flowing = stdout.write(text);
   if (!flowing) await new Promise<void>((resolve) => stdout.once("drain", resolve));
 }
 

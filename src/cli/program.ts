@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { readBuildInfo } from "../app/build-info.ts";
 import { addBackupCommands } from "./commands/backup.ts";
 import { addClientCommands } from "./commands/client.ts";
+import { addCompletionCommand } from "./commands/completion.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addKeysCommands } from "./commands/keys.ts";
@@ -63,6 +64,7 @@ export function createProgram(context: CliContext): Command {
   addKeysCommands(program, context);
   addConfigCommands(program, context);
   addBackupCommands(program, context);
+  addCompletionCommand(program, context);
   addVersionCommand(program, context);
   return program;
 }

@@ -164,6 +164,8 @@ describe("usage", () => {
     [["serve"]],
     [["backup"]],
     [["restore"]],
+    [["completion"]],
+    [["version"]],
     [["miner", "start"]],
     [["client", "submit"]],
     [["receipt", "verify"]],
@@ -187,6 +189,7 @@ describe("usage", () => {
       "config",
       "backup",
       "restore",
+      "completion",
       "version",
       "help",
     ]);
