@@ -56,6 +56,8 @@ export const ERRORS = {
   ROUTE_NOT_FOUND: define(404, "There is no such route", EXIT.notFound),
   METHOD_NOT_ALLOWED: define(405, "The route does not have this method", EXIT.usage),
   JOB_NOT_FOUND: define(404, "There is no such job", EXIT.notFound),
+  MINER_NOT_FOUND: define(404, "There is no such miner", EXIT.notFound),
+  MINER_KEY_REQUIRED: define(403, "Miners must prove a signing key here", EXIT.denied),
   KEY_NOT_FOUND: define(404, "There is no such API key", EXIT.notFound),
   RECEIPT_NOT_FOUND: define(404, "There is no receipt", EXIT.notFound, "later"),
   JOB_NOT_READY: define(425, "The job has not ended yet", EXIT.conflict, "later"),

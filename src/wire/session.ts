@@ -41,6 +41,8 @@ export const MinerCapabilities = z.strictObject({
   cuda: z.string().max(16).nullable(),
   cpu: z.strictObject({ name: z.string().max(128), cores: z.int().min(1) }),
   memory_mb: z.int().min(0),
+  /** Free space for the files of jobs; absent where nobody can tell. */
+  disk_mb: z.int().min(0).exactOptional(),
   models: z.array(MinerModel).max(MAX_MODELS),
   /** Asking price, in AIT; null takes the coordinator's. */
   price: LegacyAit.nullable(),
@@ -136,6 +138,12 @@ export const MinerFrame = z.discriminatedUnion("type", [
     retryable: z.boolean(),
   }),
   z.strictObject({ type: z.literal("drain") }),
+  /** Takes the place of what the registration said: for offers from here on. */
+  z.strictObject({
+    type: z.literal("update"),
+    slots: z.int().min(1).max(MAX_SLOTS),
+    capabilities: MinerCapabilities,
+  }),
 ]);
 export type MinerFrame = z.infer<typeof MinerFrame>;
 

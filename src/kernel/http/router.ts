@@ -38,6 +38,11 @@ export type Handler<C extends RouteContract, Principal> = (
   call: Call<C, Principal>,
 ) => Promise<Reply | Response> | Reply | Response;
 
+/** Decides on a WebSocket before its upgrade; what it returns serves the open one. */
+export type Admit<C extends RouteContract, Principal> = (
+  call: Pick<Call<C, Principal>, "query" | "headers" | "principal">,
+) => Promise<(channel: Channel) => void> | ((channel: Channel) => void);
+
 /** Finds out who calls and whether it may; throws an AppError when it may not. */
 export type Authorize<Access, Principal> = (
   context: Context<HttpVariables>,
@@ -54,8 +59,11 @@ export interface Router<Access, Principal> {
   /** The contracts of all routes that were added. */
   readonly contracts: readonly RouteContract<Access>[];
   on<const C extends RouteContract<Access>>(contract: C, handler: Handler<C, Principal>): void;
-  /** Adds a WebSocket route. The caller is known before the upgrade; without it there is none. */
-  socket(contract: RouteContract<Access>, open: (principal: Principal, channel: Channel) => void): void;
+  /**
+   * Adds a WebSocket route. The caller is known and `admit` has agreed before the upgrade; what they throw is
+   * answered instead of it.
+   */
+  socket<const C extends RouteContract<Access>>(contract: C, admit: Admit<C, Principal>): void;
 }
 
 /**
@@ -100,7 +108,7 @@ export function createRouter<Access, Principal>(
         return c.body(text, reply.status as 200, { "content-type": "application/json", ...reply.headers });
       });
     },
-    socket(contract, open) {
+    socket(contract, admit) {
       contracts.push(contract);
       app.get(contract.path, async (c, next) => {
         c.set("route", contract.path);
@@ -108,12 +116,19 @@ export function createRouter<Access, Principal>(
         if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
           throw new AppError("INVALID_ARGUMENT", "this route speaks WebSocket; send an upgrade request");
         }
+        // The cast joins the schemas to their types, as above.
+        const call = {
+          query: contract.query && check(contract.query, c.req.query(), "query"),
+          headers: contract.headers && check(contract.headers, c.req.header(), "header"),
+          principal,
+        } as Parameters<typeof admit>[0];
+        const open = await admit(call);
         const upgrade = upgradeWebSocket(() => ({
           onOpen(_event, socket) {
             // The node adapter always carries the socket of `ws`.
             const raw = socket.raw as WebSocket;
             watchSocket(raw);
-            open(principal, channelOverSocket(raw));
+            open(channelOverSocket(raw));
           },
         }));
         return upgrade(c, next);

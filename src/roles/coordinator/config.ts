@@ -44,6 +44,9 @@ export const CoordinatorConfig = z.strictObject({
     .max(100_000)
     .default(2_000)
     .meta({ description: "Readers of job streams at once; more are refused with 429" }),
+  allow_keyless_miners: z.boolean().default(false).meta({
+    description: "Admit miners that hold no signing key; their receipts carry this coordinator's word alone",
+  }),
   max_sessions: z.int().min(1).max(100_000).default(2_000).meta({ description: "Miners connected at once" }),
 });
 export type CoordinatorConfig = z.infer<typeof CoordinatorConfig>;

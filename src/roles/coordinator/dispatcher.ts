@@ -7,10 +7,11 @@ import { type Claimed, type ClaimRequest, claimJob } from "./claim.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { Lease } from "./lease.ts";
 import type { Backlog, Leases } from "./leases.ts";
+import type { MinerHealth } from "./miner-health.ts";
+import type { MinerLink } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
 import type { Requirements } from "./requirements.ts";
-import type { MinerSession } from "./session.ts";
-import { findNext } from "./store/queue.ts";
+import { findNext, findNextFresh } from "./store/queue.ts";
 
 /** Bytes of the nonce that makes the terms of a lease unique. */
 const NONCE_BYTES = 16;
@@ -29,13 +30,14 @@ export class Dispatcher {
   readonly #config: CoordinatorConfig;
   readonly #meters: Meters;
   readonly #requirements: Requirements;
+  readonly #health: MinerHealth;
   readonly #leases: Leases;
   readonly #backlog: Backlog;
   readonly #instance: string;
   readonly #coordinatorId: string;
-  readonly #sessions = new Map<string, MinerSession>();
+  readonly #sessions = new Map<string, MinerLink>();
   /** Sessions whose search runs; a nudge meanwhile makes it run once more. */
-  readonly #searching = new Map<MinerSession, { again: boolean }>();
+  readonly #searching = new Map<MinerLink, { again: boolean }>();
   #open = true;
 
   constructor(options: {
@@ -46,6 +48,7 @@ export class Dispatcher {
     config: CoordinatorConfig;
     meters: Meters;
     requirements: Requirements;
+    health: MinerHealth;
     leases: Leases;
     backlog: Backlog;
     instance: string;
@@ -58,6 +61,7 @@ export class Dispatcher {
     this.#config = options.config;
     this.#meters = options.meters;
     this.#requirements = options.requirements;
+    this.#health = options.health;
     this.#leases = options.leases;
     this.#backlog = options.backlog;
     this.#instance = options.instance;
@@ -65,20 +69,19 @@ export class Dispatcher {
   }
 
   /** The registered sessions, one a miner. */
-  get sessions(): ReadonlyMap<string, MinerSession> {
+  get sessions(): ReadonlyMap<string, MinerLink> {
     return this.#sessions;
   }
 
   /** Adds a session; returns the one that the same miner had before, if any. */
-  add(session: MinerSession): MinerSession | undefined {
+  add(session: MinerLink): MinerLink | undefined {
     const earlier = this.#sessions.get(session.minerId);
     this.#sessions.set(session.minerId, session);
     return earlier;
   }
 
-  remove(session: MinerSession): void {
-    if (session.registered && this.#sessions.get(session.minerId) === session)
-      this.#sessions.delete(session.minerId);
+  remove(session: MinerLink): void {
+    if (this.#sessions.get(session.minerId) === session) this.#sessions.delete(session.minerId);
   }
 
   /** Stops searching: no new lease is granted from here on. */
@@ -88,11 +91,11 @@ export class Dispatcher {
 
   /** A job of a class waits: the least busy miner that can run it looks. */
   nudgeClass(requirementId: number): void {
-    let best: MinerSession | undefined;
+    let best: MinerLink | undefined;
     let bestLoad = Number.POSITIVE_INFINITY;
     for (const session of this.#sessions.values()) {
-      if (session.freeSlots === 0 || !this.#requirements.eligible(session.profile).includes(requirementId))
-        continue;
+      if (!this.#takesWork(session)) continue;
+      if (!this.#requirements.eligible(session.profile).includes(requirementId)) continue;
       const load = 1 - session.freeSlots / session.profile.slots;
       if (load < bestLoad) [best, bestLoad] = [session, load];
     }
@@ -105,8 +108,8 @@ export class Dispatcher {
   }
 
   /** A miner with a free slot looks for work. */
-  nudge(session: MinerSession): void {
-    if (!this.#open || session.freeSlots === 0) return;
+  nudge(session: MinerLink): void {
+    if (!this.#open || !this.#takesWork(session)) return;
     const search = this.#searching.get(session);
     if (search) {
       search.again = true;
@@ -119,10 +122,15 @@ export class Dispatcher {
       .finally(() => this.#searching.delete(session));
   }
 
-  async #search(session: MinerSession, state: { again: boolean }): Promise<void> {
+  /** Whether a miner has a free slot and is not left out for its failures. */
+  #takesWork(session: MinerLink): boolean {
+    return session.freeSlots > 0 && this.#health.quarantine(session.minerId) === undefined;
+  }
+
+  async #search(session: MinerLink, state: { again: boolean }): Promise<void> {
     do {
       state.again = false;
-      while (this.#open && session.freeSlots > 0) {
+      while (this.#open && this.#takesWork(session)) {
         session.claiming++;
         const offered = await this.#claimOne(session).finally(() => session.claiming--);
         if (!offered) break;
@@ -132,10 +140,11 @@ export class Dispatcher {
   }
 
   /** Claims and offers the next job; whether there was one. */
-  async #claimOne(session: MinerSession): Promise<boolean> {
+  async #claimOne(session: MinerLink): Promise<boolean> {
     const { profile } = session;
     for (let attempt = 0; attempt < CLAIM_RETRIES; attempt++) {
-      const jobId = await findNext(this.#store.db, this.#requirements.eligible(profile));
+      const find = session.continues ? findNext : findNextFresh;
+      const jobId = await find(this.#store.db, this.#requirements.eligible(profile));
       if (jobId === undefined) return false;
       const request: ClaimRequest = {
         jobId,
@@ -159,7 +168,7 @@ export class Dispatcher {
   }
 
   /** Turns a granted lease into an offer. A session that closed meanwhile leaves the lease to run out. */
-  #offer(session: MinerSession, { job, terms, termsHash, meter, payload, prefix }: Claimed): void {
+  #offer(session: MinerLink, { job, terms, termsHash, meter, payload, prefix }: Claimed): void {
     const now = this.#clock.monotonic();
     const leaseMs = this.#config.lease_seconds * 1000;
     const deadlineMs = Math.max(1, job.max_run_ms - job.run_ms);

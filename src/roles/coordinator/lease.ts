@@ -79,6 +79,11 @@ export class Lease {
     this.#units = new SegmentCounter(options.meter, options.prefix);
   }
 
+  /** A sign of life at `now` (monotonic ms): the lease holds for another term. */
+  renew(now: number, termMs: number): void {
+    this.expiresAt = now + termMs;
+  }
+
   /** Accepts text that follows what was accepted before. */
   accept(text: string, bytes: number): void {
     this.#output.update(text);

@@ -16,8 +16,9 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { CoordinatorIdentity } from "./identity.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
+import type { KeyedProfile } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
-import { type MinerProfile, MinerSession, type SessionHandler } from "./session.ts";
+import { MinerSession, type SessionHandler } from "./session.ts";
 import type { Settlement } from "./settlement.ts";
 import { upsertMiner } from "./store/miners.ts";
 import type { Streams } from "./streams.ts";
@@ -62,7 +63,7 @@ export class Miners implements SessionHandler {
     }
   }
 
-  async register(session: MinerSession, frame: FrameOf<"register">): Promise<MinerProfile> {
+  async register(session: MinerSession, frame: FrameOf<"register">): Promise<KeyedProfile> {
     const { identity, clock, store } = this.#deps;
     const publicKey = fromBase64Url("public_key", frame.public_key, PUBLIC_KEY_BYTES);
     const minerId = addressOfKey(publicKey);
@@ -245,12 +246,19 @@ export class Miners implements SessionHandler {
     session.finishDrain();
   }
 
+  updated(session: MinerSession): void {
+    const { slots, capabilities } = session.profile;
+    const { price, models } = capabilities;
+    this.#deps.log.info({ miner_id: session.minerId, slots, price, models: models.length }, "miner updated");
+    this.#deps.dispatcher.nudge(session);
+  }
+
   /** The miner has a short time to come back; its leases run out after it. */
   closed(session: MinerSession): void {
     const { clock, config, dispatcher, bus, log } = this.#deps;
     this.#sessions--;
-    dispatcher.remove(session);
     if (!session.registered) return;
+    dispatcher.remove(session);
     const until = clock.monotonic() + config.reconnect_grace_seconds * 1000;
     for (const lease of session.leases.values()) {
       if (lease.holder !== session) continue;
@@ -271,7 +279,7 @@ export class Miners implements SessionHandler {
 
   /** A sign of life: the lease holds for another term. */
   #renew(lease: Lease): void {
-    lease.expiresAt = this.#deps.clock.monotonic() + this.#deps.config.lease_seconds * 1000;
+    lease.renew(this.#deps.clock.monotonic(), this.#deps.config.lease_seconds * 1000);
   }
 
   /** A miner that breaks the rules loses the lease; another may take the job. */

@@ -6,8 +6,8 @@ import { AppError } from "../../kernel/errors.ts";
 import type { JobSubmission } from "../../wire/jobs.ts";
 import { toUait } from "../../wire/scalars.ts";
 import { MAX_REQUIREMENTS, REQUIREMENT_KEPT_MS } from "./limits.ts";
+import type { MinerProfile } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
-import type { MinerProfile } from "./session.ts";
 import { internRequirement, listRequirements, pruneRequirements } from "./store/queue.ts";
 
 /** What a job needs of a miner, with its kind. Prices are µAIT per 1,000,000 units. */

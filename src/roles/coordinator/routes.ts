@@ -50,7 +50,12 @@ export function addCoordinatorRoutes(router: Router<Access, Principal>, coordina
   router.on(listJobReceipts, async ({ principal, params, query }) =>
     ok(await coordinator.receipts(principal, params.job_id, Number(query.cursor ?? 0), query.limit)),
   );
-  router.socket(minerSession, ({ key_id }, channel) => coordinator.acceptMiner(key_id, channel));
+  router.socket(
+    minerSession,
+    ({ principal: { key_id } }) =>
+      (channel) =>
+        coordinator.acceptMiner(key_id, channel),
+  );
 }
 
 async function* toServerSent(

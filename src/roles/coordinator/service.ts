@@ -12,6 +12,7 @@ import { type Idempotency, Intake, type Submitted } from "./intake.ts";
 import { type Backlog, Leases } from "./leases.ts";
 import { POSITION_BOUND } from "./limits.ts";
 import { CoordinatorMetrics } from "./metrics.ts";
+import { type MinerCondition, MinerHealth } from "./miner-health.ts";
 import { Miners } from "./miners.ts";
 import type { CoordinatorDeps } from "./ports.ts";
 import { restoreLease } from "./recovery.ts";
@@ -49,6 +50,7 @@ export class Coordinator {
   readonly #metrics: CoordinatorMetrics;
   readonly #instance: string;
   readonly #backlog: Backlog = { queued: 0 };
+  readonly #health: MinerHealth;
   #running: Running | undefined;
   readonly #unsubscribe: (() => void)[] = [];
 
@@ -56,6 +58,7 @@ export class Coordinator {
     this.#deps = deps;
     this.#config = config;
     this.#instance = deps.ids.next();
+    this.#health = new MinerHealth(deps.clock);
     this.#requirements = new Requirements(deps.store, deps.clock);
     this.#metrics = new CoordinatorMetrics(deps.metrics, {
       queued: () => this.#backlog.queued,
@@ -110,6 +113,11 @@ export class Coordinator {
   /** Serves a miner that an API key has admitted. */
   acceptMiner(keyId: string, channel: Channel): void {
     this.#get().miners.accept(keyId, channel);
+  }
+
+  /** How a miner stands: online, draining, offline or quarantined, and why it gets no work. */
+  minerCondition(minerId: string): MinerCondition {
+    return this.#health.conditionOf(minerId, this.#running?.dispatcher.sessions.get(minerId));
   }
 
   async submit(client: Principal, submission: JobSubmission, idempotency?: Idempotency): Promise<Submitted> {
@@ -222,6 +230,7 @@ export class Coordinator {
       leases: this.#leases,
       streams: this.#streams,
       backlog: this.#backlog,
+      health: this.#health,
     };
     const readopt = (jobId: string): void => {
       this.#readopt(jobId).catch((error: unknown) =>
@@ -312,8 +321,10 @@ export class Coordinator {
     if (job.state !== "QUEUED") return undefined;
     const before = await countBefore(this.#deps.store.db, job, POSITION_BOUND);
     const sessions = [...(this.#running?.dispatcher.sessions.values() ?? [])];
-    const reasons = sessions.map((session) =>
-      this.#requirements.explain(job.requirement_id, session.profile),
+    const reasons = sessions.map(
+      (session) =>
+        this.#requirements.explain(job.requirement_id, session.profile) ??
+        this.#health.quarantine(session.minerId),
     );
     const eligible = reasons.filter((reason) => reason === undefined).length;
     return {

@@ -1,35 +1,20 @@
 import { type Channel, CLOSE } from "../../kernel/channel.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
-import {
-  type CoordinatorFrame,
-  decodeMinerFrame,
-  type MinerCapabilities,
-  type MinerFrame,
-  type Offer,
-} from "../../wire/session.ts";
-import type { Lease, LeaseHolder } from "./lease.ts";
+import { type CoordinatorFrame, decodeMinerFrame, type MinerFrame } from "../../wire/session.ts";
+import type { Lease } from "./lease.ts";
 import { MAX_BUFFERED_BYTES, REGISTER_TIMEOUT_MS } from "./limits.ts";
+import type { KeyedProfile, LinkOffer, MinerLink } from "./miner-link.ts";
 
 type Register = Extract<MinerFrame, { type: "register" }>;
+type Update = Extract<MinerFrame, { type: "update" }>;
 type Frame<Type extends MinerFrame["type"]> = Extract<MinerFrame, { type: Type }>;
 type Fence = { readonly job_id: string; readonly token: number };
-
-/** What a miner said of itself at registration. */
-export interface MinerProfile {
-  readonly minerId: string;
-  readonly publicKey: Uint8Array;
-  readonly name: string;
-  readonly region: string | null;
-  readonly payout: string | null;
-  readonly slots: number;
-  readonly capabilities: MinerCapabilities;
-}
 
 /** What the coordinator does with a miner's frames. Everything about a lease is fenced by its token. */
 export interface SessionHandler {
   /** Checks the proof of the key, records the miner, and tells which running leases still hold. */
-  register(session: MinerSession, frame: Register): Promise<MinerProfile>;
+  register(session: MinerSession, frame: Register): Promise<KeyedProfile>;
   registered(session: MinerSession, running: Register["running"]): void;
   heartbeat(session: MinerSession, frame: Frame<"heartbeat">): void;
   start(session: MinerSession, frame: Frame<"start">): void;
@@ -39,23 +24,26 @@ export interface SessionHandler {
   complete(session: MinerSession, frame: Frame<"complete">): Promise<void>;
   fail(session: MinerSession, frame: Frame<"fail">): Promise<void>;
   drain(session: MinerSession): void;
+  /** The session's profile has changed. */
+  updated(session: MinerSession): void;
   closed(session: MinerSession): void;
 }
 
 /** One miner's connection: frames in and out, and the leases that it works on. */
-export class MinerSession implements LeaseHolder {
+export class MinerSession implements MinerLink {
   readonly keyId: string;
   readonly nonce: string;
   /** Leases whose work goes over this connection, by job. */
   readonly leases = new Map<string, Lease>();
   /** Claims under way: slots that are as good as taken. */
   claiming = 0;
+  readonly continues = true;
   draining = false;
   open = true;
   readonly #channel: Channel;
   readonly #handler: SessionHandler;
   readonly #log: Log;
-  #profile: MinerProfile | undefined;
+  #profile: KeyedProfile | undefined;
   #registering = false;
 
   constructor(
@@ -83,7 +71,7 @@ export class MinerSession implements LeaseHolder {
   }
 
   /** The registration. Only registered sessions are handed to anybody who asks for it. */
-  get profile(): MinerProfile {
+  get profile(): KeyedProfile {
     if (!this.#profile) throw new TypeError("the session is not registered");
     return this.#profile;
   }
@@ -110,7 +98,7 @@ export class MinerSession implements LeaseHolder {
     this.#channel.send(JSON.stringify(frame));
   }
 
-  offer(lease: Lease, offer: Omit<Offer, "type">): void {
+  offer(lease: Lease, offer: LinkOffer): void {
     this.leases.set(lease.jobId, lease);
     lease.holder = this;
     this.send({ type: "offer", ...offer });
@@ -174,6 +162,9 @@ export class MinerSession implements LeaseHolder {
       case "drain":
         this.#handler.drain(this);
         break;
+      case "update":
+        this.#update(frame);
+        break;
       case "progress":
         this.#later(frame.progress, this.#handler.progress(this, frame));
         break;
@@ -199,6 +190,12 @@ export class MinerSession implements LeaseHolder {
       },
       (error: unknown) => this.#refuse(error),
     );
+  }
+
+  /** A new profile, not a changed one: what others worked out from the old one stays true of that. */
+  #update({ slots, capabilities }: Update): void {
+    this.#profile = { ...this.profile, slots, capabilities };
+    this.#handler.updated(this);
   }
 
   #now(fence: Fence, work: () => void): void {

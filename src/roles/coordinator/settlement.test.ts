@@ -21,6 +21,7 @@ import { systemRandomBytes } from "../../kernel/ids.ts";
 import type { BusEvents } from "../../wire/events.ts";
 import type { Lease } from "./lease.ts";
 import { Leases } from "./leases.ts";
+import { MinerHealth } from "./miner-health.ts";
 import { Settlement } from "./settlement.ts";
 import { Streams } from "./streams.ts";
 
@@ -38,10 +39,12 @@ async function openDelivered() {
   const bus = createBus<BusEvents>(() => {});
   bus.on("job.ended", ({ state }) => told.push(state));
   bus.on("receipt.issued", () => told.push("receipt"));
+  const clock = createSystemClock();
   const settlement = new Settlement({
     store,
     bus,
-    clock: createSystemClock(),
+    clock,
+    health: new MinerHealth(clock),
     random: systemRandomBytes,
     identity: IDENTITY,
     streams: new Streams(),

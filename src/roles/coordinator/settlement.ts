@@ -1,4 +1,4 @@
-import { equalBytes, fromBase64Url } from "../../crypto/bytes.ts";
+import { equalBytes, fromBase64Url, utf8Length } from "../../crypto/bytes.ts";
 import { backoffMs } from "../../domain/job/backoff.ts";
 import { type JobEvent, type JobState, transition } from "../../domain/job/state.ts";
 import {
@@ -25,10 +25,14 @@ import { type Portion, publishPortion, storePortion, takePortion } from "./deliv
 import type { CoordinatorIdentity } from "./identity.ts";
 import type { Lease } from "./lease.ts";
 import type { Backlog, Leases } from "./leases.ts";
+import type { MinerHealth } from "./miner-health.ts";
 import type { Store } from "./ports.ts";
+import { type Answer, findAnswer, insertAnswer } from "./store/answers.ts";
 import { findReceipt, insertReceipt, markSegmentEnded } from "./store/delivery.ts";
 import type { Db } from "./store/handle.ts";
 import { enqueueAgain, markLeaseEnded } from "./store/jobs.ts";
+import { addToMiner } from "./store/miners.ts";
+import { addToDay } from "./store/totals.ts";
 import type { Streams } from "./streams.ts";
 
 /** How a lease ends other than by a complete answer. */
@@ -59,6 +63,8 @@ interface Ending {
   readonly usage: string | null;
   readonly receipt: Receipt | undefined;
   readonly receiptBytes: Uint8Array | undefined;
+  /** The answer as its miner wrote it, where that is more than the text. */
+  readonly answer?: Answer;
   /** When the job may run again, Unix ms; undefined when it has ended. */
   readonly wakeAt: number | undefined;
   readonly now: number;
@@ -79,6 +85,7 @@ export class Settlement {
   readonly #streams: Streams;
   readonly #leases: Leases;
   readonly #backlog: Backlog;
+  readonly #health: MinerHealth;
   readonly #onUnsettled: (jobId: string) => void;
 
   constructor(options: {
@@ -90,6 +97,7 @@ export class Settlement {
     streams: Streams;
     leases: Leases;
     backlog: Backlog;
+    health: MinerHealth;
     /** Hears of a lease whose ending could not be written: it must be taken up again from its rows. */
     onUnsettled: (jobId: string) => void;
   }) {
@@ -101,6 +109,7 @@ export class Settlement {
     this.#streams = options.streams;
     this.#leases = options.leases;
     this.#backlog = options.backlog;
+    this.#health = options.health;
     this.#onUnsettled = options.onUnsettled;
   }
 
@@ -134,7 +143,10 @@ export class Settlement {
       wakeAt: requeue ? now + this.#backoff(job.attempts) : undefined,
       now,
     };
-    return (await this.#commit(ending)) ? ending.state : undefined;
+    if (!(await this.#commit(ending))) return undefined;
+    // What no other miner could do better either is the job's fault, or its client's wish.
+    if (failure.retry && failure.error !== null) this.#health.failed(lease.minerId, failure.error);
+    return ending.state;
   }
 
   /**
@@ -176,7 +188,47 @@ export class Settlement {
       now: this.#clock.now(),
     });
     if (!held) throw staleLease();
+    this.#health.succeeded(lease.minerId);
     return attested;
+  }
+
+  /**
+   * Ends a lease with the whole answer of a miner that holds no key: the receipt carries the coordinator's
+   * attestation alone. From the call on, nothing else is accepted under the lease. @throws AppError STALE_LEASE
+   */
+  async completeUnsigned(lease: Lease, text: string, answer: Answer): Promise<Receipt> {
+    if (lease.ended) throw staleLease();
+    this.#leases.remove(lease);
+    lease.accept(text, utf8Length(text));
+    const portion = takePortion(lease);
+    const receipt = this.#buildReceipt(lease, "completed", true, undefined);
+    const receiptBytes = canonicalReceipt(receipt);
+    const attested = await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes);
+    const held = await this.#commit({
+      lease,
+      portion,
+      state: transition("RUNNING", "complete"),
+      outcome: "completed",
+      error: null,
+      finishReason: "stop",
+      usage: null,
+      receipt: attested,
+      receiptBytes,
+      answer,
+      wakeAt: undefined,
+      now: this.#clock.now(),
+    });
+    if (!held) throw staleLease();
+    this.#health.succeeded(lease.minerId);
+    return attested;
+  }
+
+  /** The receipt of an answer that comes again under the same token. @throws AppError STALE_LEASE */
+  async replayUnsigned(jobId: string, token: number, sha256: string): Promise<unknown> {
+    const { db } = this.#store;
+    const [answer, stored] = [await findAnswer(db, jobId), await findReceipt(db, jobId, token)];
+    if (!stored || answer?.token !== token || answer.sha256 !== sha256) throw staleLease();
+    return JSON.parse(stored.document);
   }
 
   /** The stored answer to a `complete` that comes again with the same receipt. @throws AppError STALE_LEASE */
@@ -240,11 +292,12 @@ export class Settlement {
     const charge = receipt
       ? chargeSegment(lease.terms, lease.deliveredUnits, ended)
       : { units: 0, price: 0n };
+    const ranMs = this.#ranMs(lease);
     const holds = await markLeaseEnded(tx, {
       job_id,
       token,
       state,
-      ran_ms: this.#ranMs(lease),
+      ran_ms: ranMs,
       delivered_bytes: portion.endByte,
       last_seq: portion.seq,
       settled_units: job.settled_units + charge.units,
@@ -256,6 +309,7 @@ export class Settlement {
     });
     if (!holds) return false;
     await storePortion(tx, portion);
+    if (ending.answer) await insertAnswer(tx, { job_id, token, ...ending.answer });
     await markSegmentEnded(tx, {
       job_id,
       token,
@@ -279,8 +333,26 @@ export class Settlement {
       });
     }
     if (ending.wakeAt !== undefined) await enqueueAgain(tx, job, ending.wakeAt);
+    await count(tx, ending, { ran_ms: ranMs, units: charge.units, price_uait: charge.price });
     return true;
   }
+}
+
+/** Adds an ending to the totals of its miner and of its day. */
+async function count(
+  tx: Db,
+  { lease, outcome, receipt, state, wakeAt, now }: Ending,
+  share: { ran_ms: number; units: number; price_uait: bigint },
+): Promise<void> {
+  await addToMiner(tx, {
+    ...share,
+    miner_id: lease.minerId,
+    completed: outcome === "completed" ? 1 : 0,
+    failed: outcome === "completed" || outcome === "canceled" ? 0 : 1,
+    canceled: outcome === "canceled" ? 1 : 0,
+    receipt_id: receipt?.receipt_id ?? null,
+  });
+  await addToDay(tx, { at: now, state: wakeAt === undefined ? state : undefined, lease: share });
 }
 
 function staleLease(): AppError {

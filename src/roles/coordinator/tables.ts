@@ -85,6 +85,17 @@ export interface SegmentTable {
   receipt_id: string | null;
 }
 
+/** Answers that are JSON of their miner's own making: the job's text is what was taken from it. */
+export interface AnswerTable {
+  job_id: string;
+  /** The lease that completed the job. */
+  token: number;
+  /** Of the canonical document, as hex. */
+  sha256: string;
+  /** JSON text. */
+  document: string;
+}
+
 /** Receipts, one a segment: UNIQUE (job_id, token). */
 export interface ReceiptTable {
   receipt_id: string;
@@ -121,7 +132,44 @@ export interface MinerTable {
   region: string | null;
   payout: string | null;
   registered_at: number;
+  /** When its last session opened or closed; an open session knows better. */
   last_seen_at: number;
+  /** Since when an administrator keeps it from new jobs; null: it gets them. */
+  deactivated_at: number | null;
+  /** Leases that ended with a complete answer, without one (failed or lost), and by the client's cancellation. */
+  jobs_completed: number;
+  jobs_failed: number;
+  jobs_canceled: number;
+  /** Units and price of all its receipts. */
+  units: number;
+  earned_uait: bigint;
+  /** Running time of all its leases. */
+  busy_ms: number;
+  last_receipt_id: string | null;
+}
+
+/** What ended on one day (UTC): written with each ending, so that totals never need a search. */
+export interface DayTable {
+  /** Days since 1970-01-01. */
+  day: number;
+  completed: number;
+  failed: number;
+  canceled: number;
+  expired: number;
+  /** Leases that ended, and their running time. */
+  leases: number;
+  busy_ms: number;
+  units: number;
+  price_uait: bigint;
+}
+
+/** Submissions that a client keeps under a name. */
+export interface TemplateTable {
+  owner_id: string;
+  name: string;
+  created_at: number;
+  /** The submission as JSON text, with its variables. */
+  submission: string;
 }
 
 export interface CoordinatorTables {
@@ -131,6 +179,9 @@ export interface CoordinatorTables {
   coordinator_chunk: ChunkTable;
   coordinator_segment: SegmentTable;
   coordinator_receipt: ReceiptTable;
+  coordinator_answer: AnswerTable;
   coordinator_idempotency: IdempotencyTable;
   coordinator_miner: MinerTable;
+  coordinator_day: DayTable;
+  coordinator_template: TemplateTable;
 }

@@ -8,8 +8,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("client_id", "text", (c) => c.notNull())
     .addColumn("kind", "text", (c) => c.notNull())
     .addColumn("model", "text")
-    .addColumn("payload", "text", (c) => c.notNull())
-    .addColumn("constraints", "text", (c) => c.notNull())
     .addColumn("requirement_id", "integer", (c) => c.notNull())
     .addColumn("priority", "integer", (c) => c.notNull())
     .addColumn("state", "text", (c) => c.notNull())
@@ -32,6 +30,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("finish_reason", "text")
     .addColumn("usage", "text")
     .addColumn("error", "text")
+    // Last, because they can be long: a reader of the columns before them touches one page a job.
+    .addColumn("constraints", "text", (c) => c.notNull())
+    .addColumn("payload", "text", (c) => c.notNull())
+    .execute();
+  // A client's jobs in the order of submission. Nothing in it ever changes, so only submissions write it.
+  await db.schema
+    .createIndex("coordinator_job_client")
+    .on("coordinator_job")
+    .columns(["client_id", "job_id"])
     .execute();
   // Running jobs are found at start-up; there are never many of them.
   await db.schema
@@ -88,6 +95,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("receipt_id", "text")
     .addPrimaryKeyConstraint("coordinator_segment_pk", ["job_id", "token"])
     .execute();
+  // What a miner ran, in the order of submission.
+  await db.schema
+    .createIndex("coordinator_segment_miner")
+    .on("coordinator_segment")
+    .columns(["miner_id", "job_id", "token"])
+    .execute();
 
   await strictTable(db, "coordinator_receipt")
     .addColumn("receipt_id", "text", (c) => c.primaryKey().notNull())
@@ -101,6 +114,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("document", "text", (c) => c.notNull())
     .addColumn("issued_at", "integer", (c) => c.notNull())
     .addUniqueConstraint("coordinator_receipt_segment", ["job_id", "token"])
+    .execute();
+
+  await strictTable(db, "coordinator_answer")
+    .addColumn("job_id", "text", (c) => c.primaryKey().notNull())
+    .addColumn("token", "integer", (c) => c.notNull())
+    .addColumn("sha256", "text", (c) => c.notNull())
+    .addColumn("document", "text", (c) => c.notNull())
     .execute();
 
   await strictTable(db, "coordinator_idempotency")
@@ -122,5 +142,33 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("payout", "text")
     .addColumn("registered_at", "integer", (c) => c.notNull())
     .addColumn("last_seen_at", "integer", (c) => c.notNull())
+    .addColumn("deactivated_at", "integer")
+    .addColumn("jobs_completed", "integer", (c) => c.notNull().defaultTo(0))
+    .addColumn("jobs_failed", "integer", (c) => c.notNull().defaultTo(0))
+    .addColumn("jobs_canceled", "integer", (c) => c.notNull().defaultTo(0))
+    .addColumn("units", "integer", (c) => c.notNull().defaultTo(0))
+    .addColumn("earned_uait", "integer", (c) => c.notNull().defaultTo(0))
+    .addColumn("busy_ms", "integer", (c) => c.notNull().defaultTo(0))
+    .addColumn("last_receipt_id", "text")
+    .execute();
+
+  await strictTable(db, "coordinator_day")
+    .addColumn("day", "integer", (c) => c.primaryKey().notNull())
+    .addColumn("completed", "integer", (c) => c.notNull())
+    .addColumn("failed", "integer", (c) => c.notNull())
+    .addColumn("canceled", "integer", (c) => c.notNull())
+    .addColumn("expired", "integer", (c) => c.notNull())
+    .addColumn("leases", "integer", (c) => c.notNull())
+    .addColumn("busy_ms", "integer", (c) => c.notNull())
+    .addColumn("units", "integer", (c) => c.notNull())
+    .addColumn("price_uait", "integer", (c) => c.notNull())
+    .execute();
+
+  await strictTable(db, "coordinator_template")
+    .addColumn("owner_id", "text", (c) => c.notNull())
+    .addColumn("name", "text", (c) => c.notNull())
+    .addColumn("created_at", "integer", (c) => c.notNull())
+    .addColumn("submission", "text", (c) => c.notNull())
+    .addPrimaryKeyConstraint("coordinator_template_pk", ["owner_id", "name"])
     .execute();
 }

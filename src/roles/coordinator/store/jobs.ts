@@ -1,5 +1,6 @@
 import type { JobTable, QueueTable } from "../tables.ts";
 import { type Db, prepared } from "./handle.ts";
+import { addToDay } from "./totals.ts";
 
 /** A job as it is when submitted; the rest of the row has its first value. */
 export type NewJob = Pick<
@@ -213,6 +214,7 @@ export async function endQueued(
 ): Promise<boolean> {
   if ((await updateQueuedEnded.run(tx, end)) !== 1) return false;
   await dequeue(tx, end.job_id);
+  await addToDay(tx, { at: end.completed_at ?? 0, state: end.state, lease: undefined });
   return true;
 }
 

@@ -1,16 +1,203 @@
-import type { MinerTable } from "../tables.ts";
-import type { Db } from "./handle.ts";
+import type { MinerTable, ReceiptTable, SegmentTable } from "../tables.ts";
+import { type Db, prepared } from "./handle.ts";
 
-/** Records a miner's registration; the first one keeps its time. */
-export async function upsertMiner(tx: Db, miner: MinerTable): Promise<void> {
+/** What a miner says of itself when it registers. */
+export type MinerRegistration = Pick<
+  MinerTable,
+  "miner_id" | "public_key" | "key_id" | "name" | "region" | "payout" | "registered_at" | "last_seen_at"
+>;
+
+const NO_TOTALS = {
+  deactivated_at: null,
+  jobs_completed: 0,
+  jobs_failed: 0,
+  jobs_canceled: 0,
+  units: 0,
+  earned_uait: 0n,
+  busy_ms: 0,
+  last_receipt_id: null,
+} as const;
+
+/** Records a miner's registration; the first one keeps its time, and its totals go on. */
+export async function upsertMiner(tx: Db, miner: MinerRegistration): Promise<void> {
   const { miner_id: _id, registered_at: _first, ...changing } = miner;
   await tx
     .insertInto("coordinator_miner")
-    .values(miner)
+    .values({ ...miner, ...NO_TOTALS })
     .onConflict((conflict) => conflict.column("miner_id").doUpdateSet(changing))
     .execute();
 }
 
 export function findMiner(db: Db, minerId: string): Promise<MinerTable | undefined> {
   return db.selectFrom("coordinator_miner").selectAll().where("miner_id", "=", minerId).executeTakeFirst();
+}
+
+/** Miners in the order of their ids, from an offset on. */
+export function listMiners(db: Db, offset: number, limit: number): Promise<MinerTable[]> {
+  return db
+    .selectFrom("coordinator_miner")
+    .selectAll()
+    .orderBy("miner_id")
+    .offset(offset)
+    .limit(limit)
+    .execute();
+}
+
+/** Number of miners that ever registered, counted up to `bound`. */
+export async function countMiners(db: Db, bound: number): Promise<number> {
+  const row = await db
+    .selectFrom((e) => e.selectFrom("coordinator_miner").select("miner_id").limit(bound).as("miners"))
+    .select((e) => e.fn.countAll<number>().as("count"))
+    .executeTakeFirstOrThrow();
+  return row.count;
+}
+
+/** Keeps a miner from new jobs from `at` on (Unix ms), or gives it jobs again; whether it is known. */
+export async function markDeactivated(tx: Db, minerId: string, at: number | null): Promise<boolean> {
+  const result = await tx
+    .updateTable("coordinator_miner")
+    .set({ deactivated_at: at })
+    .where("miner_id", "=", minerId)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** Records when a miner was last heard of, in Unix ms. */
+export async function markSeen(tx: Db, minerId: string, at: number): Promise<void> {
+  await tx
+    .updateTable("coordinator_miner")
+    .set({ last_seen_at: at })
+    .where("miner_id", "=", minerId)
+    .execute();
+}
+
+/** What one ended lease adds to its miner's totals. */
+export interface MinerShare {
+  readonly miner_id: string;
+  /** 1 for the one that the lease's outcome is counted as, else 0. */
+  readonly completed: number;
+  readonly failed: number;
+  readonly canceled: number;
+  readonly units: number;
+  readonly price_uait: bigint;
+  readonly ran_ms: number;
+  readonly receipt_id: string | null;
+}
+
+const updateTotals = prepared<MinerShare>()((db, p) =>
+  db
+    .updateTable("coordinator_miner")
+    .set((e) => ({
+      jobs_completed: e("jobs_completed", "+", p("completed")),
+      jobs_failed: e("jobs_failed", "+", p("failed")),
+      jobs_canceled: e("jobs_canceled", "+", p("canceled")),
+      units: e("units", "+", p("units")),
+      earned_uait: e("earned_uait", "+", p("price_uait")),
+      busy_ms: e("busy_ms", "+", p("ran_ms")),
+      last_receipt_id: e.fn.coalesce(e.val(p("receipt_id")), "last_receipt_id"),
+    }))
+    .where("miner_id", "=", p("miner_id")),
+);
+
+/** Adds an ended lease to its miner's totals, in the transaction that ends it. */
+export async function addToMiner(tx: Db, share: MinerShare): Promise<void> {
+  await updateTotals.run(tx, share);
+}
+
+/** What a miner has done and earned so far, at this coordinator; it survives restarts. */
+export type MinerTotals = Pick<
+  MinerTable,
+  | "jobs_completed"
+  | "jobs_failed"
+  | "jobs_canceled"
+  | "units"
+  | "earned_uait"
+  | "busy_ms"
+  | "last_receipt_id"
+  | "registered_at"
+>;
+
+/** The totals of a miner; undefined when it never registered. */
+export function minerTotals(db: Db, minerId: string): Promise<MinerTotals | undefined> {
+  return db
+    .selectFrom("coordinator_miner")
+    .select([
+      "jobs_completed",
+      "jobs_failed",
+      "jobs_canceled",
+      "units",
+      "earned_uait",
+      "busy_ms",
+      "last_receipt_id",
+      "registered_at",
+    ])
+    .where("miner_id", "=", minerId)
+    .executeTakeFirst();
+}
+
+/** Leases of a miner are counted up to here; beyond it the number is a lower bound. */
+export const MINER_JOBS_BOUND = 10_000;
+
+/** One lease of a miner. Times are Unix ms; `ended_at` and `outcome` are null while it runs. */
+export interface MinerJob
+  extends Pick<
+    SegmentTable,
+    "job_id" | "token" | "start_byte" | "end_byte" | "started_at" | "ended_at" | "outcome" | "receipt_id"
+  > {
+  readonly model: string | null;
+  readonly kind: string;
+  readonly units: ReceiptTable["units"] | null;
+  readonly price_uait: ReceiptTable["price_uait"] | null;
+}
+
+export interface MinerJobPage {
+  /** Newest submission first. */
+  readonly items: MinerJob[];
+  /** Leases in all, exact up to `MINER_JOBS_BOUND`. */
+  readonly total: number;
+  readonly total_is_lower_bound: boolean;
+}
+
+/** What a miner ran, newest submission first. `offset` is at most MINER_JOBS_BOUND. */
+export async function listMinerJobs(
+  db: Db,
+  minerId: string,
+  page: { readonly limit: number; readonly offset: number },
+): Promise<MinerJobPage> {
+  const items = await db
+    .selectFrom("coordinator_segment as s")
+    .innerJoin("coordinator_job as j", "j.job_id", "s.job_id")
+    .leftJoin("coordinator_receipt as r", "r.receipt_id", "s.receipt_id")
+    .select([
+      "s.job_id",
+      "s.token",
+      "s.start_byte",
+      "s.end_byte",
+      "s.started_at",
+      "s.ended_at",
+      "s.outcome",
+      "s.receipt_id",
+      "j.model",
+      "j.kind",
+      "r.units",
+      "r.price_uait",
+    ])
+    .where("s.miner_id", "=", minerId)
+    .orderBy("s.job_id", "desc")
+    .orderBy("s.token", "desc")
+    .offset(Math.min(page.offset, MINER_JOBS_BOUND))
+    .limit(page.limit)
+    .execute();
+  const { count } = await db
+    .selectFrom((e) =>
+      e
+        .selectFrom("coordinator_segment")
+        .select("token")
+        .where("miner_id", "=", minerId)
+        .limit(MINER_JOBS_BOUND)
+        .as("leases"),
+    )
+    .select((e) => e.fn.countAll<number>().as("count"))
+    .executeTakeFirstOrThrow();
+  return { items, total: count, total_is_lower_bound: count >= MINER_JOBS_BOUND };
 }

@@ -20,6 +20,29 @@ const selectHead = prepared<{ requirement_id: number }>()((db, p) =>
     .limit(1),
 );
 
+const selectFreshHead = prepared<{ requirement_id: number }>()((db, p) =>
+  db
+    .selectFrom("coordinator_queue as q")
+    .innerJoin("coordinator_job as j", "j.job_id", "q.job_id")
+    .select(["q.job_id", "q.priority"])
+    .where("q.requirement_id", "=", p("requirement_id"))
+    .where("q.ready", "=", 1)
+    .where("j.delivered_bytes", "=", 0)
+    .orderBy("q.priority", "desc")
+    .orderBy("q.job_id")
+    .limit(1),
+);
+
+/** As `findNext`, among the jobs that nobody has begun to answer: for miners that cannot continue a text. */
+export async function findNextFresh(db: Db, requirementIds: readonly number[]): Promise<string | undefined> {
+  let next: Head | undefined;
+  for (const requirement_id of requirementIds) {
+    const head = await selectFreshHead.first(db, { requirement_id });
+    if (head && before(head, next)) next = head;
+  }
+  return next?.job_id;
+}
+
 /** The next job of each class in one statement: a class costs one descent of the claim index. */
 async function listHeads(db: Db, requirementIds: readonly number[]): Promise<Head[]> {
   return db

@@ -1,0 +1,93 @@
+import type { Clock } from "../../kernel/clock.ts";
+import type { MinerLink } from "./miner-link.ts";
+
+/** Attempts that fail one after the other before a miner is left out: fewer are bad luck, more cost clients time. */
+export const FAILURES_TO_QUARANTINE = 5;
+/** The first quarantine, in ms. Each further one without a finished job in between lasts twice as long. */
+export const QUARANTINE_BASE_MS = 30_000;
+/** The longest one, in ms: a miner that was mended gets work again within the hour. */
+export const QUARANTINE_CAP_MS = 3600_000;
+/** Miners whose failures are remembered; past it those whose quarantine is over longest are forgotten. */
+const MAX_RECORDS = 10_000;
+
+export const MINER_STATES = ["online", "draining", "offline", "quarantined"] as const;
+export type MinerState = (typeof MINER_STATES)[number];
+
+/** How a miner stands, and why where it gets no work. */
+export interface MinerCondition {
+  readonly state: MinerState;
+  readonly reason: string | null;
+}
+
+interface Record {
+  /** Failed attempts since the last finished job or quarantine. */
+  failures: number;
+  /** Quarantines since the last finished job. */
+  quarantines: number;
+  /** Monotonic ms. */
+  until: number;
+  reason: string;
+}
+
+/**
+ * Leaves miners out for a growing time when their attempts fail one after the other: else one broken miner,
+ * always free, would spend the attempts of every job. Kept in memory: a restart gives everybody a new start.
+ */
+export class MinerHealth {
+  readonly #clock: Clock;
+  readonly #records = new Map<string, Record>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The miner finished a job: what was before is forgotten. */
+  succeeded(minerId: string): void {
+    this.#records.delete(minerId);
+  }
+
+  /** An attempt failed in a way that is the miner's. `error` is what the job shows, `CODE: message`. */
+  failed(minerId: string, error: string): void {
+    const now = this.#clock.monotonic();
+    const record = this.#records.get(minerId) ?? { failures: 0, quarantines: 0, until: 0, reason: "" };
+    // Put last: the map's order is that of the latest failures.
+    this.#records.delete(minerId);
+    this.#records.set(minerId, record);
+    record.failures++;
+    if (record.failures >= FAILURES_TO_QUARANTINE) {
+      const lasts = Math.min(QUARANTINE_BASE_MS * 2 ** record.quarantines, QUARANTINE_CAP_MS);
+      record.reason = `${record.failures} attempts failed one after the other, the last with ${error}`;
+      record.until = now + lasts;
+      record.failures = 0;
+      record.quarantines++;
+    }
+    if (this.#records.size > MAX_RECORDS) this.#forgetOldest();
+  }
+
+  /** Why a miner gets no work now; undefined when it does. */
+  quarantine(minerId: string): string | undefined {
+    const record = this.#records.get(minerId);
+    const leftMs = (record?.until ?? 0) - this.#clock.monotonic();
+    if (!record || leftMs <= 0) return undefined;
+    return `left out for another ${Math.ceil(leftMs / 1000)} s: ${record.reason}`;
+  }
+
+  /** Ends a quarantine and forgets the failures, as an administrator may. */
+  pardon(minerId: string): void {
+    this.#records.delete(minerId);
+  }
+
+  /** How a miner stands; without a link it is offline. */
+  conditionOf(minerId: string, link: Pick<MinerLink, "open" | "draining"> | undefined): MinerCondition {
+    const reason = this.quarantine(minerId);
+    if (reason !== undefined) return { state: "quarantined", reason };
+    if (!link?.open) return { state: "offline", reason: "gives no sign of life" };
+    if (link.draining) return { state: "draining", reason: "finishes its jobs and takes no new ones" };
+    return { state: "online", reason: null };
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#records.keys();
+    if (oldest !== undefined) this.#records.delete(oldest);
+  }
+}
