@@ -9,7 +9,7 @@ process.on("SIGUSR1", () => {});
 
 if (process.argv[2] === ENGINE_CHILD) {
   const { runEngineProcess } = await import("./app/engine-process.ts");
-  runEngineProcess(process.argv[3]);
+  runEngineProcess(process.argv.slice(3));
 } else {
   const [{ runCli }, { createProcessIo }] = await Promise.all([
     import("./cli/run.ts"),

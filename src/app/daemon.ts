@@ -22,12 +22,10 @@ import type { BusEvents } from "../wire/events.ts";
 import { MAX_BODY_BYTES } from "../wire/limits.ts";
 import { addKeyRoutes } from "./access/routes.ts";
 import { AccessService } from "./access/service.ts";
-import { MODEL_ASSET } from "./assets/manifest.ts";
-import { materialize } from "./assets.ts";
 import { readBuildInfo } from "./build-info.ts";
 import { HttpServer } from "./http.ts";
 import { createAppMeters } from "./meters.ts";
-import { engineCommand, llamaRuntimeVersion, loadSqliteBinding } from "./native.ts";
+import { engineInputs, loadSqliteBinding } from "./native.ts";
 import { bindCoordinator } from "./ports.ts";
 import { createCallLimits } from "./rate-limit.ts";
 import { openStore, type Tables } from "./store.ts";
@@ -159,11 +157,7 @@ function createMiner(shared: Shared, local: CoordinatorRole | undefined) {
     ...shared,
     link: bindCoordinator(config, local),
     identityFile: dataPaths(data_dir).minerIdentity,
-    engines: {
-      command: engineCommand(cache_dir),
-      llamaVersion: llamaRuntimeVersion(),
-      builtinModelPath: async () => materialize(MODEL_ASSET, cache_dir),
-    },
+    engines: engineInputs(cache_dir),
     lockDirectory: (directory) =>
       lockDataDirectory(directory, {
         command: "an aitbc miner",

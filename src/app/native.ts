@@ -1,9 +1,13 @@
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { join } from "node:path";
-import type { LlamaLibrary } from "../roles/miner/index.ts";
-import { LLAMA_LOADER, SQLITE_ASSET } from "./assets/manifest.ts";
+import {
+  type EngineInputs,
+  findLlamaRuntime,
+  type LlamaLibrary,
+  type LlamaRuntime,
+} from "../roles/miner/index.ts";
+import { LLAMA_LOADER, MODEL_ASSET, SQLITE_ASSET } from "./assets/manifest.ts";
 import { cacheError, ensureLoadable } from "./assets/private-cache.ts";
 import { bundledLlamaVersion, materialize, materializeLlamaRuntime, SINGLE_FILE } from "./assets.ts";
 
@@ -25,11 +29,13 @@ export function loadSqliteBinding(cacheDir: string): object | undefined {
 }
 
 /**
- * Loads node-llama-cpp: from node_modules while developing, else from its copy in the cache. A single file
- * cannot `import()` a file from disk itself, while a file that it requires can (hence the loader).
+ * Loads node-llama-cpp: from the entry module that is named; else from node_modules while developing, or from its
+ * copy in the cache. A single file cannot `import()` a file from disk itself, while it can require one (hence the
+ * loader), even a module (which node-llama-cpp is).
  * @throws AppError CACHE_UNUSABLE
  */
-export async function loadLlama(cacheDir: string): Promise<LlamaLibrary> {
+export async function loadLlama(cacheDir: string, runtimeEntry?: string): Promise<LlamaLibrary> {
+  if (runtimeEntry !== undefined) return createRequire(runtimeEntry)(runtimeEntry) as LlamaLibrary;
   if (!SINGLE_FILE) return import("node-llama-cpp");
   const directory = materializeLlamaRuntime(cacheDir);
   ensureLoadable(cacheDir, join(directory, LLAMA_LOADER));
@@ -37,13 +43,12 @@ export async function loadLlama(cacheDir: string): Promise<LlamaLibrary> {
   return load();
 }
 
-/** Version of node-llama-cpp; null where it is not installed (it is optional while developing). */
-export function llamaRuntimeVersion(): string | null {
-  if (SINGLE_FILE) return bundledLlamaVersion();
+/** The program's own llama runtime; null where it has none (it is optional while developing). */
+function ownLlamaRuntime(): Omit<LlamaRuntime, "entry"> | null {
+  // The single file carries the processor's binary alone: those for GPUs are larger than all else together.
+  if (SINGLE_FILE) return { version: bundledLlamaVersion(), backends: [] };
   try {
-    const entry = createRequire(import.meta.url).resolve("node-llama-cpp");
-    const text = readFileSync(join(entry, "../../package.json"), "utf8");
-    return (JSON.parse(text) as { version: string }).version;
+    return findLlamaRuntime(join(createRequire(import.meta.url).resolve("node-llama-cpp"), "../.."));
   } catch {
     return null;
   }
@@ -52,8 +57,21 @@ export function llamaRuntimeVersion(): string | null {
 /** First argument that makes the program an engine's child process (src/main.ts). */
 const ENGINE_ARGUMENT = "__engine";
 
-/** Program and arguments of a child process for the llama engine: this program itself, in its other role. */
-export function engineCommand(cacheDir: string): readonly string[] {
+/**
+ * Program and arguments of a child process for the llama engine: this program itself, in its other role, with the
+ * llama runtime whose entry module is named, or its own.
+ */
+function engineCommand(cacheDir: string, runtimeEntry?: string): readonly string[] {
   const program = SINGLE_FILE ? [] : [join(import.meta.dirname, "../main.ts")];
-  return [process.execPath, ...program, ENGINE_ARGUMENT, cacheDir];
+  const runtime = runtimeEntry === undefined ? [] : [runtimeEntry];
+  return [process.execPath, ...program, ENGINE_ARGUMENT, cacheDir, ...runtime];
+}
+
+/** What engines are made from in this program. */
+export function engineInputs(cacheDir: string): EngineInputs {
+  return {
+    command: (runtimeEntry) => engineCommand(cacheDir, runtimeEntry),
+    llamaRuntime: ownLlamaRuntime(),
+    builtinModelPath: async () => materialize(MODEL_ASSET, cacheDir),
+  };
 }

@@ -75,6 +75,7 @@ export class MinerBench {
           },
         };
       },
+      probeGpus: async () => ({ gpus: [], cuda: null, attempts: [] }),
       createEngines,
     });
     await this.#miner.start(this.stop.signal);

@@ -50,6 +50,8 @@ function demoConfig(io: Io, dataDir: string): Config {
     "http.port": "0",
     "log.level": "warn",
     stop_seconds: String(STOP_SECONDS),
+    // The demo shows that the machinery works; another engine of this machine might load its model for minutes.
+    "miner.engine": "builtin",
   };
   return loadConfig({
     env: { AITBC_CACHE_DIR, HOME, XDG_CACHE_HOME },

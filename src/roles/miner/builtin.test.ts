@@ -16,12 +16,17 @@ beforeEach(async () => {
   bench = await MinerBench.create();
   ({ coordinator } = bench);
   const inputs = {
-    command: [process.execPath, join(root, "src/main.ts"), "__engine", bench.directory],
-    llamaVersion: "test",
+    command: () => [process.execPath, join(root, "src/main.ts"), "__engine", bench.directory],
+    llamaRuntime: { version: "test", backends: [] },
     builtinModelPath: async () => join(root, "src/app/assets/aitbc-tiny.gguf"),
   };
   await bench.start({ slots: 1, max_unsecured_bytes: 1024 }, () =>
-    createEngines(MinerConfig.parse({ slots: 1 }), inputs, silentLog),
+    createEngines({
+      config: MinerConfig.parse({ slots: 1, engine: "builtin" }),
+      inputs,
+      probeGpus: async () => ({ gpus: [], cuda: null, attempts: [] }),
+      log: silentLog,
+    }),
   );
 });
 afterEach(() => bench.dispose());

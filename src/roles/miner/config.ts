@@ -36,6 +36,34 @@ const LlamaConfig = z.strictObject({
     .union([z.literal(false), z.enum(["auto", "cuda", "vulkan", "metal"])])
     .default(false)
     .meta({ description: "GPU backend of llama.cpp, where its package is installed" }),
+  runtime_path: z.string().min(1).nullable().default(null).meta({
+    description:
+      "Folder that holds node-llama-cpp with its CUDA or Vulkan package; null takes the program's own",
+    path: true,
+  }),
+});
+
+/** Models that are pulled at the start: enough for any machine's disk. */
+const MAX_PULLS = 64;
+
+/** The `ollama` engine: the models of an Ollama server. */
+const OllamaConfig = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" })
+    .default("http://127.0.0.1:11434")
+    .meta({ description: "Address of the Ollama server" }),
+  context_tokens: z
+    .int()
+    .min(64)
+    .max(MAX_CONTEXT_TOKENS)
+    .nullable()
+    .default(null)
+    .meta({ description: "Context size in tokens; null takes the model's, within the engine's bound" }),
+  pull: z
+    .array(ModelName)
+    .max(MAX_PULLS)
+    .default([])
+    .meta({ description: "Models that the miner lets Ollama fetch when it starts, where they are missing" }),
 });
 
 /** The miner's section of the configuration. */
@@ -56,12 +84,13 @@ export const MinerConfig = z.strictObject({
     .default(null)
     .meta({ description: "Asking price in AIT; null takes the coordinator's" }),
   slots: z.int().min(1).max(MAX_SLOTS).default(2).meta({ description: "Jobs that run at once" }),
-  engine: z
-    .enum(["auto", "builtin", "llama"])
-    .default("auto")
-    .meta({ description: "auto offers the built-in model, and llama's where model_path is set" }),
+  engine: z.enum(["auto", "builtin", "llama", "ollama"]).default("auto").meta({
+    description:
+      "auto offers the built-in model, llama's where model_path is set, and Ollama's where it answers",
+  }),
   // Parsed from the empty object, so that each member's default holds.
   llama: LlamaConfig.prefault({}),
+  ollama: OllamaConfig.prefault({}),
   max_unsecured_bytes: z
     .int()
     .min(1024)

@@ -2,43 +2,85 @@ import { basename } from "node:path";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import { MAX_MODEL_NAME } from "../../wire/limits.ts";
-import { printable } from "./capabilities.ts";
 import type { MinerConfig } from "./config.ts";
 import { createBuiltinEngine } from "./engines/builtin.ts";
 import type { Engine } from "./engines/engine.ts";
 import { createLlamaEngine, IDLE_MS } from "./engines/llama.ts";
+import { findLlamaRuntime } from "./engines/llama-runtime.ts";
+import { OllamaEngine } from "./engines/ollama.ts";
+import { requireGpu } from "./gpu-check.ts";
 import type { EngineInputs } from "./ports.ts";
+import { printable } from "./probe/gpu.ts";
+import type { GpuProbe } from "./probe/gpus.ts";
 
-/** Creates the engines that the configuration asks for. None of them starts yet. Throws INVALID_CONFIG. */
-export async function createEngines(config: MinerConfig, inputs: EngineInputs, log: Log): Promise<Engine[]> {
-  const { engine, llama, slots } = config;
-  const shared = {
-    command: inputs.command,
-    runtimeVersion: inputs.llamaVersion,
-    slots,
-    idleMs: IDLE_MS,
-    log,
-  };
+/** What engines are made of. */
+export interface EngineSetup {
+  readonly config: MinerConfig;
+  readonly inputs: EngineInputs;
+  readonly probeGpus: () => Promise<GpuProbe>;
+  readonly log: Log;
+}
+
+/**
+ * Creates the engines that the configuration asks for, best first: where two have a model of the same name, the
+ * first one runs it. None of them starts yet.
+ * @throws AppError INVALID_CONFIG; ENGINE_UNAVAILABLE without the GPU or the runtime that was asked for
+ */
+export async function createEngines(setup: EngineSetup): Promise<Engine[]> {
+  const { config, inputs, log } = setup;
+  const { engine, llama, ollama, slots } = config;
   const engines: Engine[] = [];
-  if (engine !== "builtin" && llama.model_path !== null) {
-    engines.push(
-      createLlamaEngine({
-        ...shared,
-        name: "llama",
-        model: llama.name ?? modelName(llama.model_path),
-        modelPath: llama.model_path,
-        threads: llama.threads,
-        contextTokens: llama.context_tokens,
-        gpu: llama.gpu,
-      }),
-    );
-  } else if (engine === "llama") {
+  if (engine === "ollama" || engine === "auto") {
+    const { url, context_tokens: contextTokens, pull } = ollama;
+    engines.push(new OllamaEngine({ url, contextTokens, pull, optional: engine === "auto", log }));
+  }
+  if (engine === "llama" && llama.model_path === null) {
     throw new AppError("INVALID_CONFIG", "miner.engine is llama, but miner.llama.model_path is not set");
   }
-  if (engine !== "llama") {
-    engines.push(createBuiltinEngine({ ...shared, modelPath: await inputs.builtinModelPath() }));
+  if ((engine === "llama" || engine === "auto") && llama.model_path !== null) {
+    engines.push(await createOwnModelEngine(setup, llama.model_path));
+  } else if (llama.gpu !== false) {
+    throw new AppError(
+      "INVALID_CONFIG",
+      `miner.llama.gpu is ${llama.gpu}, but no model is run by llama.cpp on it; set miner.llama.model_path (--model-path)`,
+    );
+  }
+  if (engine === "builtin" || engine === "auto") {
+    const modelPath = await inputs.builtinModelPath();
+    const runtimeVersion = inputs.llamaRuntime?.version ?? null;
+    engines.push(
+      createBuiltinEngine({
+        command: inputs.command(),
+        runtimeVersion,
+        slots,
+        idleMs: IDLE_MS,
+        log,
+        modelPath,
+      }),
+    );
   }
   return engines;
+}
+
+async function createOwnModelEngine(setup: EngineSetup, modelPath: string): Promise<Engine> {
+  const { config, inputs, probeGpus, log } = setup;
+  const { name, threads, context_tokens, gpu, runtime_path } = config.llama;
+  const found = runtime_path === null ? undefined : findLlamaRuntime(runtime_path);
+  const runtime = found ?? inputs.llamaRuntime;
+  if (gpu !== false) requireGpu(gpu, await probeGpus(), runtime ?? { backends: [] });
+  return createLlamaEngine({
+    command: inputs.command(found?.entry),
+    runtimeVersion: runtime?.version ?? null,
+    slots: config.slots,
+    idleMs: IDLE_MS,
+    log,
+    name: "llama",
+    model: name ?? modelName(modelPath),
+    modelPath,
+    threads,
+    contextTokens: context_tokens,
+    gpu,
+  });
 }
 
 /** A model's name from its file's, as frames carry it: printable ASCII without spaces. */

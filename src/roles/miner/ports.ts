@@ -4,6 +4,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
+import type { LlamaRuntime } from "./engines/llama-runtime.ts";
 
 /** The way to a coordinator: bound by `app` to one in this process, or to a WebSocket elsewhere. */
 export interface CoordinatorLink {
@@ -18,10 +19,13 @@ export interface CoordinatorLink {
 
 /** What engines are made from. */
 export interface EngineInputs {
-  /** Program and arguments of a child process that ends up in `runEngineChild`. */
-  readonly command: readonly string[];
-  /** Version of node-llama-cpp; null where it is not installed. */
-  readonly llamaVersion: string | null;
+  /**
+   * Program and arguments of a child process that ends up in `runEngineChild`, with the llama runtime whose entry
+   * module is named, or the program's own.
+   */
+  readonly command: (runtimeEntry?: string) => readonly string[];
+  /** The program's own llama runtime; null where it has none. */
+  readonly llamaRuntime: Omit<LlamaRuntime, "entry"> | null;
   /** Path of the built-in model; writes it to the cache first where it lies inside the executable. */
   readonly builtinModelPath: () => Promise<string>;
 }

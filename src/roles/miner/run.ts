@@ -8,6 +8,7 @@ import { engineRequest } from "./engine-request.ts";
 import type { Engine } from "./engines/engine.ts";
 import { Output } from "./output.ts";
 import type { Signer } from "./signer.ts";
+import type { JobDirectory, WorkDirectories } from "./work-directories.ts";
 
 type Complete = Extract<MinerFrame, { type: "complete" }>;
 /** An answer, but for its receipt. */
@@ -18,6 +19,8 @@ type Fail = Extract<MinerFrame, { type: "fail" }>;
 export interface RunEvents {
   /** The engine has written its first text. */
   firstText(run: Run): void;
+  /** The engine has finished its answer: `tokens` of it, in `ms` since its first text. */
+  answered(run: Run, tokens: number, ms: number): void;
   /** The engine has ended; the run may still wait to be delivered and confirmed. */
   engineEnded(run: Run): void;
   /** The coordinator was told that the job failed: nothing more comes of this run. */
@@ -32,6 +35,7 @@ export interface RunOptions {
   readonly signer: Signer;
   readonly clock: Clock;
   readonly maxUnsecuredBytes: number;
+  readonly work: WorkDirectories;
   readonly events: RunEvents;
 }
 
@@ -53,8 +57,10 @@ export class Run {
   readonly #output: Output;
   readonly #delivery: Delivery;
   readonly #abort = new AbortController();
+  readonly #directory: JobDirectory;
   #line: Line | undefined;
-  #wrote = false;
+  /** Monotonic ms of the engine's first text. */
+  #firstTextAt: number | undefined;
   #engineRunning = false;
   #outcome: Answer | Fail | undefined;
   #completion: { readonly frame: Complete; readonly sentAt: number } | undefined;
@@ -68,6 +74,7 @@ export class Run {
     this.lease = { job_id: terms.job_id, token: terms.token };
     this.model = terms.model;
     this.startedAt = clock.monotonic();
+    this.#directory = options.work.forJob(this.lease, (error) => this.fail(error));
     this.#output = new Output(terms.start_byte, terms.max_output_bytes);
     this.#delivery = new Delivery({
       terms,
@@ -94,21 +101,26 @@ export class Run {
 
   /** Works on the job until the engine ends. Never rejects: how it ended is told to the coordinator. */
   async execute(): Promise<void> {
-    const { engine, offer, meter, events } = this.#options;
+    const { engine, offer, meter, events, clock } = this.#options;
     this.#engineRunning = true;
     try {
       const result = await engine.run(engineRequest(offer, meter), {
         signal: this.#abort.signal,
         onChunk: (text) => this.#take(text),
         deadlineMs: offer.deadline_ms,
+        workDirectory: this.#directory,
       });
+      await this.#directory.checkQuota();
       const { finish_reason, prompt_tokens, completion_tokens } = result;
+      const ms = clock.monotonic() - (this.#firstTextAt ?? clock.monotonic());
+      events.answered(this, completion_tokens, ms);
       this.#complete(finish_reason, { prompt_tokens, completion_tokens });
     } catch (error) {
       if (this.#output.full) this.#complete("length", this.#estimatedUsage());
       else this.fail(toAppError(error));
     } finally {
       this.#engineRunning = false;
+      this.#directory[Symbol.dispose]();
       events.engineEnded(this);
     }
   }
@@ -172,8 +184,10 @@ export class Run {
 
   #take(text: string): Promise<void> | undefined {
     if (this.#dropped || this.#outcome) return undefined;
-    if (!this.#wrote) this.#options.events.firstText(this);
-    this.#wrote = true;
+    if (this.#firstTextAt === undefined) {
+      this.#firstTextAt = this.#options.clock.monotonic();
+      this.#options.events.firstText(this);
+    }
     this.#output.append(text);
     if (this.#output.full) {
       this.#abort.abort();

@@ -3,7 +3,7 @@ import { fromBase64Url } from "../../crypto/bytes.ts";
 import { PUBLIC_KEY_BYTES } from "../../crypto/ed25519.ts";
 import { AppError, unreachable } from "../../kernel/errors.ts";
 import { MAX_SLOTS } from "../../wire/limits.ts";
-import type { Offer } from "../../wire/session.ts";
+import type { MinerCapabilities, Offer } from "../../wire/session.ts";
 import { hostDisplayName, type Offering } from "./capabilities.ts";
 import type { MinerConfig } from "./config.ts";
 import type { Line } from "./delivery.ts";
@@ -14,6 +14,8 @@ import type { MinerDeps } from "./ports.ts";
 import { Run, type RunEvents } from "./run.ts";
 import type { CoordinatorFrameOf, MinerFrameOf, SessionOwner, WorkFrame } from "./session.ts";
 import { createSigner, type Signer } from "./signer.ts";
+import { Speeds } from "./speeds.ts";
+import type { WorkDirectories } from "./work-directories.ts";
 
 type Lease = Run["lease"];
 
@@ -21,11 +23,27 @@ const MS_PER_SECOND = 1000;
 /** Jobs held for each slot: one whose engine works, and one that waits for the coordinator's confirmation. */
 const RUNS_PER_SLOT = 2;
 
+/**
+ * How long offers that the coordinator sent before it knew of fewer slots are still taken, in ms: the way there and
+ * back, with a coordinator that is busy. A rejection would cost the job an attempt.
+ */
+const LATE_OFFERS_MS = 5000;
+
+/** What the operator may change while the miner runs. */
+export type Adjustable = Pick<MinerConfig, "price" | "slots">;
+
+/** What a coordinator is told of this miner. */
+interface Standing {
+  readonly offering: Offering;
+  readonly terms: Adjustable;
+}
+
 export interface ServiceOptions extends Pick<MinerDeps, "clock" | "log" | "meters"> {
   readonly config: MinerConfig;
   readonly identity: Identity;
   readonly offering: Offering;
   readonly metrics: MinerMetrics;
+  readonly work: WorkDirectories;
 }
 
 const keyOf = ({ job_id, token }: Lease): string => `${job_id}:${token}`;
@@ -38,6 +56,12 @@ export class MinerService implements SessionOwner, RunEvents {
   readonly #options: ServiceOptions;
   /** Every run that the coordinator has not confirmed yet, by job and token. */
   readonly #runs = new Map<string, Run>();
+  readonly #speeds: Speeds;
+  #standing: Standing;
+  /** What the coordinator of this session knows. */
+  #told: Standing | undefined;
+  /** More slots than now, that the coordinator may still believe in. */
+  #earlier = { slots: 0, until: 0 };
   #line: Line | undefined;
   #signer: Signer | undefined;
   #draining = false;
@@ -46,6 +70,8 @@ export class MinerService implements SessionOwner, RunEvents {
 
   constructor(options: ServiceOptions) {
     this.#options = options;
+    this.#speeds = new Speeds(options.metrics.tokensPerSecond);
+    this.#standing = { offering: options.offering, terms: options.config };
   }
 
   /** Whether a session is open. */
@@ -57,8 +83,9 @@ export class MinerService implements SessionOwner, RunEvents {
 
   /** Answers a challenge with the proof of this miner's identity. */
   register(challenge: CoordinatorFrameOf<"challenge">): MinerFrameOf<"register"> {
-    const { config, offering } = this.#options;
+    const { config } = this.#options;
     const signer = this.#signerFor(challenge);
+    this.#told = this.#standing;
     return {
       type: "register",
       v: 1,
@@ -66,8 +93,8 @@ export class MinerService implements SessionOwner, RunEvents {
       name: config.name ?? hostDisplayName(),
       region: config.region,
       payout: config.payout,
-      slots: config.slots,
-      capabilities: offering.capabilities,
+      slots: this.#standing.terms.slots,
+      capabilities: this.#capabilities(),
       running: this.running(),
     };
   }
@@ -83,6 +110,7 @@ export class MinerService implements SessionOwner, RunEvents {
       else if (!run.repeatCompletion(line)) this.#drop(run, "lost");
     }
     if (this.#draining) line.send({ type: "drain" });
+    this.#update();
   }
 
   /** The session is over; engines run on. */
@@ -124,7 +152,50 @@ export class MinerService implements SessionOwner, RunEvents {
     return [...this.#runs.values()].map((run) => run.lease);
   }
 
+  // What is on offer
+
+  /** Offers something else from here on: models that came or went, hardware that was found. */
+  offer(offering: Offering): void {
+    this.#standing = { ...this.#standing, offering };
+    this.#update();
+  }
+
+  /** Takes jobs at another price, or another number of them at once, from here on. */
+  adjust(terms: Adjustable): void {
+    const { slots } = this.#standing.terms;
+    this.#earlier = { slots, until: this.#options.clock.monotonic() + LATE_OFFERS_MS };
+    this.#standing = { ...this.#standing, terms };
+    this.#update();
+  }
+
+  /** Tells the coordinator what it does not know yet. */
+  #update(): void {
+    if (!this.#line || this.#told === this.#standing) return;
+    this.#told = this.#standing;
+    const { slots } = this.#standing.terms;
+    this.#line.send({ type: "update", slots, capabilities: this.#capabilities() });
+  }
+
+  #capabilities(): MinerCapabilities {
+    const { offering, terms } = this.#standing;
+    const models = offering.capabilities.models.map((model) => ({
+      ...model,
+      tokens_per_second: this.#speeds.of(model.name),
+    }));
+    return { ...offering.capabilities, models, price: terms.price };
+  }
+
+  #slots(): number {
+    const { slots } = this.#standing.terms;
+    const late = this.#options.clock.monotonic() < this.#earlier.until;
+    return late ? Math.max(slots, this.#earlier.slots) : slots;
+  }
+
   // Runs
+
+  answered(run: Run, tokens: number, ms: number): void {
+    this.#speeds.record(run.model, tokens, ms);
+  }
 
   firstText(run: Run): void {
     const waited = this.#options.clock.monotonic() - run.startedAt;
@@ -176,7 +247,7 @@ export class MinerService implements SessionOwner, RunEvents {
     const line = this.#requireLine();
     this.#dropOlder(terms.job_id, terms.token);
     const refusal = this.#findRefusal(offer);
-    const engine = this.#options.offering.engines.get(terms.model);
+    const engine = this.#standing.offering.engines.get(terms.model);
     const meter = this.#options.meters.find(terms.meter);
     if (refusal || !engine || !meter) {
       const { code, message } = refusal ?? {
@@ -188,7 +259,7 @@ export class MinerService implements SessionOwner, RunEvents {
       line.send({ type: "reject", job_id: terms.job_id, token: terms.token, code, message });
       return;
     }
-    const { clock, config, metrics, log } = this.#options;
+    const { clock, config, metrics, log, work } = this.#options;
     const run = new Run({
       offer,
       engine,
@@ -196,6 +267,7 @@ export class MinerService implements SessionOwner, RunEvents {
       signer: this.#requireSigner(),
       clock,
       maxUnsecuredBytes: config.max_unsecured_bytes,
+      work,
       events: this,
     });
     this.#runs.set(keyOf(run.lease), run);
@@ -209,7 +281,7 @@ export class MinerService implements SessionOwner, RunEvents {
   #findRefusal(offer: Offer): Refusal | undefined {
     if (this.#draining) return { code: "MINER_DRAINING", message: "this miner takes no further jobs" };
     const runs = [...this.#runs.values()];
-    const { slots } = this.#options.config;
+    const slots = this.#slots();
     const busy = runs.filter((run) => run.engineRunning).length;
     if (busy >= slots || runs.length >= Math.min(RUNS_PER_SLOT * slots, MAX_SLOTS)) {
       return { code: "NO_FREE_SLOT", message: `all ${slots} slots are taken` };

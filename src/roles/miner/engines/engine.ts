@@ -55,6 +55,14 @@ export interface RunOptions {
   readonly onChunk: (text: string) => void | Promise<void>;
   /** Longest time of the run in milliseconds, waiting for a free slot included. */
   readonly deadlineMs: number;
+  /** Where the run may keep files. Absent where no job is behind the run (a benchmark). */
+  readonly workDirectory?: WorkDirectory;
+}
+
+/** A directory for the files of one job, bounded in size and removed when the job ends. */
+export interface WorkDirectory {
+  /** Its path; made (mode 0700) at the first call. @throws AppError CACHE_UNUSABLE when it cannot be made */
+  path(): Promise<string>;
 }
 
 export type EngineProbe =
@@ -64,6 +72,8 @@ export type EngineProbe =
 /** Something that runs models. */
 export interface Engine {
   readonly name: string;
+  /** Whether the engine is only used where it happens to be there: nobody has to hear that it is not. */
+  readonly optional?: boolean;
   /** Whether the engine could run here. Starts nothing. */
   probe(): Promise<EngineProbe>;
   /** The models on offer. @throws AppError ENGINE_UNAVAILABLE when a model's file cannot be read. */
@@ -75,6 +85,13 @@ export interface Engine {
    * may help), TIMEOUT (past deadlineMs), SHUTTING_DOWN; and whatever the signal's reason is.
    */
   run(request: EngineRequest, options: RunOptions): Promise<EngineResult>;
+  /**
+   * Gets models that the configuration asks for and that are missing; true when there are new ones. Called again
+   * and again. @throws AppError what hinders it, once
+   */
+  prepare?(signal: AbortSignal): Promise<boolean>;
+  /** Changes how many jobs run at once, where the engine itself bounds that. Running jobs go on. */
+  resize?(slots: number): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -107,6 +107,14 @@ export class LlamaEngine implements Engine {
     return job.outcome.finally(() => this.#open.delete(job));
   }
 
+  /**
+   * A child has the slots that it was started with: running jobs end in it, later ones wait for that and get
+   * another child.
+   */
+  resize(slots: number): void {
+    this.#slots.resize(slots, () => void this.#stopChild());
+  }
+
   /** Stops the child; running jobs fail with SHUTTING_DOWN. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
@@ -147,13 +155,13 @@ export class LlamaEngine implements Engine {
     clearTimeout(this.#idle);
     const contextTokens = this.#contextTokens(await this.#modelFile());
     if (this.#disposed) throw stopping();
-    const { command, modelPath, slots, threads, gpu } = this.#options;
+    const { command, modelPath, threads, gpu } = this.#options;
     const cores = availableParallelism();
     this.#child ??= new EngineChildProcess(
       command,
       {
         model_path: modelPath,
-        slots,
+        slots: this.#slots.count,
         // llama.cpp slows down hundreds of times with more threads than cores.
         threads: Math.min(threads ?? cores, cores),
         context_tokens: contextTokens,
