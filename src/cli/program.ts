@@ -5,6 +5,7 @@ import { addClientCommands } from "./commands/client.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addKeysCommands } from "./commands/keys.ts";
 import { addMinerCommands } from "./commands/miner.ts";
 import { addReceiptCommands } from "./commands/receipt.ts";
@@ -64,6 +65,7 @@ export function createProgram(context: CliContext): Command {
   addKeysCommands(program, context);
   addConfigCommands(program, context);
   addBackupCommands(program, context);
+  addDoctorCommand(program, context);
   addCompletionCommand(program, context);
   addVersionCommand(program, context);
   return program;

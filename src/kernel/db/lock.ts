@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { openRaw, type RawDatabase, sqliteCode } from "./sqlite.ts";
@@ -64,6 +64,24 @@ function acquire(raw: RawDatabase, directory: string): void {
 function writeHolder(directory: string, { command, now }: LockOptions): void {
   const holder = { pid: process.pid, command, started_at: new Date(now).toISOString() };
   writeFileSync(join(directory, HOLDER_FILE), `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+}
+
+/** Who holds a data directory, in words, or undefined when nobody does. Changes nothing. Errors: STORAGE_UNAVAILABLE. */
+export function findLockHolder(directory: string, nativeBinding?: object): string | undefined {
+  const path = join(directory, LOCK_FILE);
+  if (!existsSync(path)) return undefined;
+  const raw = openRaw(path, { readonly: true, nativeBinding });
+  try {
+    raw.pragma("busy_timeout = 0");
+    // A read is refused for as long as the exclusive transaction lasts.
+    raw.prepare("select count(*) from sqlite_schema").get();
+    return undefined;
+  } catch (cause) {
+    if (sqliteCode(cause)?.startsWith("SQLITE_BUSY") === true) return describeHolder(directory);
+    throw new AppError("STORAGE_UNAVAILABLE", `cannot read ${path}`, { cause });
+  } finally {
+    raw.close();
+  }
 }
 
 function describeHolder(directory: string): string {
