@@ -7,7 +7,7 @@ import type { Meters } from "../domain/job/meters.ts";
 import { createBus } from "../kernel/bus.ts";
 import { type Clock, createSystemClock } from "../kernel/clock.ts";
 import { openDataDirectory } from "../kernel/data-dir.ts";
-import type { Database } from "../kernel/db/database.ts";
+import type { BatchBounds, Database } from "../kernel/db/database.ts";
 import { lockDataDirectory } from "../kernel/db/lock.ts";
 import { AppError } from "../kernel/errors.ts";
 import { createRouter, type HttpVariables } from "../kernel/http/router.ts";
@@ -47,6 +47,8 @@ export interface DaemonOptions {
   readonly config: Config;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Bounds of a group commit other than the usual ones; for measurements. */
+  readonly batch?: BatchBounds;
 }
 
 const MS_PER_SECOND = 1000;
@@ -96,7 +98,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const hasStore = config.roles.includes("coordinator");
   const database = hasStore
-    ? await openStore({ config, log, metrics: shared.metrics, now: clock.now(), onFatal: failed.resolve })
+    ? await openStore({
+        config,
+        log,
+        metrics: shared.metrics,
+        now: clock.now(),
+        onFatal: failed.resolve,
+        batch: options.batch,
+      })
     : undefined;
   if (!database) openDataDirectory(config.data_dir);
   const access =

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { databaseFile } from "../config/data-paths.ts";
 import type { Config } from "../config/schema.ts";
 import { openDataDirectory } from "../kernel/data-dir.ts";
-import { type Database, openDatabase } from "../kernel/db/database.ts";
+import { type BatchBounds, type Database, openDatabase } from "../kernel/db/database.ts";
 import { lockDataDirectory } from "../kernel/db/lock.ts";
 import { migrate } from "../kernel/db/migrate.ts";
 import type { AppError } from "../kernel/errors.ts";
@@ -23,6 +23,7 @@ export async function openStore(options: {
   metrics: Metrics;
   now: number;
   onFatal: (error: AppError) => void;
+  batch?: BatchBounds | undefined;
 }): Promise<Database<Tables>> {
   const { config, log, metrics } = options;
   const path = databaseFile(config);
@@ -39,6 +40,7 @@ export async function openStore(options: {
       path,
       nativeBinding,
       onFatal: options.onFatal,
+      batch: options.batch,
       onBatch(report) {
         commits.observe(report.commitMs / 1000);
         operations.inc(report.operations);

@@ -1,0 +1,148 @@
+import { randomUUID } from "node:crypto";
+import type { BatchBounds } from "../../../src/kernel/db/database.ts";
+import { check } from "../../../src/kernel/http/body.ts";
+import { type Claimed, claimJob } from "../../../src/roles/coordinator/claim.ts";
+import { openIdentity } from "../../../src/roles/coordinator/identity.ts";
+import { Intake, toIdempotency } from "../../../src/roles/coordinator/intake.ts";
+import { Lease } from "../../../src/roles/coordinator/lease.ts";
+import { Leases } from "../../../src/roles/coordinator/leases.ts";
+import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
+import { Requirements } from "../../../src/roles/coordinator/requirements.ts";
+import { Settlement } from "../../../src/roles/coordinator/settlement.ts";
+import { insertChunk, markSegmentEnded } from "../../../src/roles/coordinator/store/delivery.ts";
+import { markLeaseEnded } from "../../../src/roles/coordinator/store/jobs.ts";
+import { findNext } from "../../../src/roles/coordinator/store/queue.ts";
+import { Streams } from "../../../src/roles/coordinator/streams.ts";
+import { JobSubmission, submitJob } from "../../../src/wire/jobs.ts";
+import { measureRate } from "./callers.ts";
+import { CONFIG, createDeps, ONE_BY_ONE, openCoordinatorDatabase } from "./coordinator.ts";
+import { ANSWER, createMiner } from "./miner.ts";
+import { ofRuns, type Plan, type Result } from "./result.ts";
+import { median } from "./stats.ts";
+import { BODY, MODEL, SUBMISSION } from "./submission.ts";
+import { withDirectory } from "./temporary.ts";
+
+const USAGE = { prompt_tokens: 60, completion_tokens: 20 };
+
+interface Bench {
+  readonly deps: CoordinatorDeps;
+  readonly submit: () => Promise<unknown>;
+  /** Claims the next job, as the dispatcher does. */
+  readonly claim: () => Promise<Claimed>;
+}
+
+async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId: string): Promise<Bench> {
+  const { store } = deps;
+  const requirements = new Requirements(store, deps.clock);
+  await requirements.load();
+  const intake = new Intake({ ...deps, config: CONFIG, requirements, queued: () => 0 });
+  const submit = (): Promise<unknown> => {
+    const key = toIdempotency(randomUUID(), submitJob.method, submitJob.path, BODY);
+    return intake.submit("client-bench", check(JobSubmission, SUBMISSION, "body"), key);
+  };
+  const request = {
+    minerId,
+    anyModel: MODEL,
+    digestOf: () => "",
+    meters: deps.meters,
+    instance: "bench",
+    coordinatorId,
+    maxOutputBytes: CONFIG.max_output_bytes,
+    nonce: "00112233445566778899aabbccddeeff",
+  };
+  // All jobs here have the same needs: the class with the first id.
+  const classes = [1];
+  const claim = async (): Promise<Claimed> => {
+    for (;;) {
+      const now = deps.clock.now();
+      const claimed = await store.operation(async (tx) => {
+        const jobId = await findNext(tx, classes);
+        return jobId === undefined ? undefined : claimJob(tx, { ...request, jobId, now });
+      });
+      if (claimed) return claimed;
+    }
+  };
+  return { deps, submit, claim };
+}
+
+/** Ends a lease as far as the store knows of it: without a receipt. */
+async function completeInStore({ deps }: Bench, { job, terms }: Claimed): Promise<void> {
+  const fence = { job_id: terms.job_id, token: terms.token };
+  const now = deps.clock.now();
+  await deps.store.operation(async (tx) => {
+    await markLeaseEnded(tx, {
+      ...fence,
+      state: "COMPLETED",
+      ran_ms: 1,
+      delivered_bytes: ANSWER.length,
+      last_seq: 1,
+      settled_units: 20,
+      price_uait: 4n,
+      completed_at: now,
+      finish_reason: "stop",
+      usage: JSON.stringify(USAGE),
+      error: null,
+    });
+    await insertChunk(tx, { ...fence, seq: job.last_seq + 1, start_byte: 0, text: ANSWER });
+    const end = { end_byte: ANSWER.length, ended_at: now, outcome: "completed", receipt_id: null };
+    await markSegmentEnded(tx, { ...fence, ...end });
+  });
+}
+
+/** Whole lives of jobs a second: submitted, claimed, completed, each acknowledged before the next. */
+function measureOnce(seconds: number, withReceipt: boolean, batch?: BatchBounds): Promise<number> {
+  return withDirectory(async (directory) => {
+    await using store = await openCoordinatorDatabase(directory, batch);
+    const deps = createDeps(store, directory);
+    const miner = createMiner();
+    const identity = await openIdentity(deps.identityFile, deps.random);
+    const bench = await createBench(deps, identity.id, miner.id);
+    const leases = new Leases();
+    const settlement = new Settlement({
+      ...deps,
+      identity,
+      streams: new Streams(),
+      leases,
+      backlog: { queued: 0 },
+      onUnsettled() {},
+    });
+    const completeWithReceipt = async (claimed: Claimed): Promise<void> => {
+      const lease = toLease(deps, claimed);
+      leases.add(lease);
+      lease.accept(ANSWER, ANSWER.length);
+      const receipt = await miner.signReceipt(claimed);
+      await settlement.complete(lease, { finish_reason: "stop", usage: USAGE, receipt }, miner.publicKey);
+    };
+    const live = async (): Promise<void> => {
+      await bench.submit();
+      const claimed = await bench.claim();
+      await (withReceipt ? completeWithReceipt(claimed) : completeInStore(bench, claimed));
+    };
+    return await measureRate(seconds, live);
+  });
+}
+
+function toLease({ clock }: CoordinatorDeps, { job, terms, termsHash, meter, prefix }: Claimed): Lease {
+  const grantedAt = clock.monotonic();
+  const never = Number.POSITIVE_INFINITY;
+  const deadlines = { grantedAt, expiresAt: never, deadlineAt: never };
+  return new Lease({ job, terms, termsHash, meter, prefix, payout: null, ...deadlines });
+}
+
+/** Submit, claim and complete: the store's part alone, and with everything that is signed. */
+export async function measureLifecycle({ seconds, runs }: Plan): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const [withReceipt, what, atLeast] of [
+    [false, "submit, claim, complete: store only", 6_000],
+    [true, "submit, claim, complete: receipt signed, verified, attested", 2_500],
+  ] as const) {
+    const grouped: number[] = [];
+    const single: number[] = [];
+    for (let run = 0; run < runs; run++) {
+      grouped.push(await measureOnce(seconds, withReceipt));
+      single.push(await measureOnce(seconds, withReceipt, ONE_BY_ONE));
+    }
+    results.push(ofRuns(grouped, { what, unit: "/s", target: { atLeast }, baseline: median(single) }));
+  }
+  return results;
+}
