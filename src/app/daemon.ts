@@ -28,6 +28,7 @@ import { createAppMeters } from "./meters.ts";
 import { engineInputs, loadSqliteBinding } from "./native.ts";
 import { bindCoordinator } from "./ports.ts";
 import { createCallLimits } from "./rate-limit.ts";
+import { createReload } from "./reload.ts";
 import { openStore, type Tables } from "./store.ts";
 import { addSystemRoutes } from "./system-routes.ts";
 
@@ -39,6 +40,8 @@ export interface Daemon {
   readonly roles: readonly RoleName[];
   /** Resolves when the daemon cannot go on (the storage failed): the process must end. */
   readonly failed: Promise<AppError>;
+  /** Takes over what a configuration read anew changes while the daemon runs; logs that, and what must wait. */
+  reload(read: Config): void;
   /** Lets running work end within `stop_seconds`, and frees everything. */
   stop(): Promise<void>;
 }
@@ -144,13 +147,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     metrics: shared.metrics,
   });
   parts.push(http);
-  if (config.roles.includes("miner")) {
-    const role = createMiner(shared, local);
-    readiness.set(miner.name, () => role.ready());
-    parts.push(rolePart(miner.name, role));
+  const minerRole = config.roles.includes("miner") ? createMiner(shared, local) : undefined;
+  if (minerRole) {
+    readiness.set(miner.name, () => minerRole.ready());
+    parts.push(rolePart(miner.name, minerRole));
   }
   await lifecycle.start(parts);
-  return { url: http.url, app: http.app, roles, failed: failed.promise, stop: () => lifecycle.stop() };
+  return {
+    url: http.url,
+    app: http.app,
+    roles,
+    failed: failed.promise,
+    reload: createReload(config, log, (terms) => minerRole?.adjust(terms)),
+    stop: () => lifecycle.stop(),
+  };
 }
 
 /** Without the store there are no keys: only public routes answer. */

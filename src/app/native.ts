@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import {
   type EngineInputs,
   findLlamaRuntime,
@@ -8,7 +10,7 @@ import {
   type LlamaRuntime,
 } from "../roles/miner/index.ts";
 import { LLAMA_LOADER, MODEL_ASSET, SQLITE_ASSET } from "./assets/manifest.ts";
-import { cacheError, ensureLoadable } from "./assets/private-cache.ts";
+import { cacheError, ensureLoadable, materializeEntry } from "./assets/private-cache.ts";
 import { bundledLlamaVersion, materialize, materializeLlamaRuntime, SINGLE_FILE } from "./assets.ts";
 
 /**
@@ -30,17 +32,33 @@ export function loadSqliteBinding(cacheDir: string): object | undefined {
 
 /**
  * Loads node-llama-cpp: from the entry module that is named; else from node_modules while developing, or from its
- * copy in the cache. A single file cannot `import()` a file from disk itself, while it can require one (hence the
- * loader), even a module (which node-llama-cpp is).
+ * copy in the cache. A single file cannot `import()` a file from disk itself, while a file that it requires can
+ * (hence the loaders).
  * @throws AppError CACHE_UNUSABLE
  */
 export async function loadLlama(cacheDir: string, runtimeEntry?: string): Promise<LlamaLibrary> {
-  if (runtimeEntry !== undefined) return createRequire(runtimeEntry)(runtimeEntry) as LlamaLibrary;
+  if (runtimeEntry !== undefined) return importFromDisk(cacheDir, runtimeEntry);
   if (!SINGLE_FILE) return import("node-llama-cpp");
   const directory = materializeLlamaRuntime(cacheDir);
   ensureLoadable(cacheDir, join(directory, LLAMA_LOADER));
   const load: () => Promise<LlamaLibrary> = createRequire(join(directory, "x.cjs"))(`./${LLAMA_LOADER}`);
   return load();
+}
+
+/** Text of a file that imports the module whose URL it is given. */
+const IMPORTER = "module.exports = (url) => import(url);\n";
+const IMPORTER_NAME = "import.cjs";
+
+async function importFromDisk(cacheDir: string, entry: string): Promise<LlamaLibrary> {
+  const url = pathToFileURL(entry).href;
+  if (!SINGLE_FILE) return import(url);
+  const bytes = Buffer.from(IMPORTER);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const directory = materializeEntry(cacheDir, sha256, [{ path: IMPORTER_NAME, sha256 }], () => [bytes]);
+  const importer: (url: string) => Promise<LlamaLibrary> = createRequire(join(directory, "x.cjs"))(
+    `./${IMPORTER_NAME}`,
+  );
+  return importer(url);
 }
 
 /** The program's own llama runtime; null where it has none (it is optional while developing). */

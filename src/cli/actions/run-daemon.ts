@@ -46,15 +46,59 @@ function announce(io: Io, daemon: Daemon): void {
   writeLine(io.stderr, '  → in another terminal: aitbc client submit --prompt "What is 37 + 45?"');
 }
 
+/** Reads the configuration again at each SIGHUP; one that is wrong changes nothing. */
+function listenForReload(io: Io, load: () => Promise<Config>, log: Log): ReloadRequests {
+  let daemon: Daemon | undefined;
+  let work: Promise<void> = Promise.resolve();
+  let waiting = false;
+  const reload = async (): Promise<void> => {
+    waiting = false;
+    try {
+      const config = await load();
+      daemon?.reload(config);
+    } catch (error) {
+      log.error({ err: error }, "the configuration cannot be used; nothing changes");
+    }
+  };
+  // Readings wait for each other, and one that has not begun yet serves all signals until then.
+  const ask = (): void => {
+    if (waiting) return;
+    waiting = true;
+    if (daemon) work = work.then(reload);
+  };
+  const dispose = io.onSignal("SIGHUP", ask);
+  return {
+    dispose,
+    started(running) {
+      daemon = running;
+      if (waiting) work = work.then(reload);
+    },
+  };
+}
+
+interface ReloadRequests {
+  /** The daemon runs: from here on it takes over what changes. */
+  started(daemon: Daemon): void;
+  dispose(): void;
+}
+
 /**
  * Runs a daemon until a signal asks it to stop, or until it fails. The first signal lets running work end
- * within `stop_seconds`; the second one ends the process at once. Returns the exit code.
+ * within `stop_seconds`; the second one ends the process at once. SIGHUP reads the configuration again, by `load`.
+ * Returns the exit code.
  */
-export async function runDaemon(io: Io, config: Config, options: GlobalOptions): Promise<number> {
+export async function runDaemon(
+  io: Io,
+  load: () => Promise<Config>,
+  options: GlobalOptions,
+): Promise<number> {
+  const config = await load();
   const log = createDaemonLog(io, config, options);
   const stop = listenForStop(io);
+  const reloads = listenForReload(io, load, log);
   try {
     const daemon = await startDaemon({ config, log });
+    reloads.started(daemon);
     announce(io, daemon);
     log.info({ url: daemon.url, roles: daemon.roles }, "listening");
     const ended = await Promise.race([stop.asked, daemon.failed]);
@@ -68,5 +112,6 @@ export async function runDaemon(io: Io, config: Config, options: GlobalOptions):
     return reportError(io, ended, options.debug === true);
   } finally {
     stop.dispose();
+    reloads.dispose();
   }
 }

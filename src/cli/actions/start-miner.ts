@@ -3,6 +3,7 @@ import { findApiKey } from "../../config/api-key.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { AppError } from "../../kernel/errors.ts";
+import { ENGINE_FLAGS } from "../engine-options.ts";
 import type { Io } from "../io.ts";
 import type { FlagMap, GlobalOptions } from "../options.ts";
 import { loadCommandConfig } from "../session.ts";
@@ -13,14 +14,12 @@ export interface StartMinerOptions extends GlobalOptions {
 }
 
 const FLAGS: FlagMap = {
+  ...ENGINE_FLAGS,
   coordinatorUrl: ["--coordinator-url", "miner.coordinator_url"],
   name: ["--name", "miner.name"],
   region: ["--region", "miner.region"],
   slots: ["--slots", "miner.slots"],
-  engine: ["--engine", "miner.engine"],
-  modelPath: ["--model-path", "miner.llama.model_path"],
-  gpu: ["--gpu", "miner.llama.gpu"],
-  threads: ["--threads", "miner.llama.threads"],
+  price: ["--price", "miner.price"],
   payout: ["--payout", "miner.payout"],
 };
 
@@ -56,23 +55,24 @@ async function findMinerKey(
   });
 }
 
-/** Runs a daemon with the miner's role alone. Returns the exit code. */
-export async function startMiner(io: Io, options: StartMinerOptions): Promise<number> {
+/** The configuration of a daemon with the miner's role alone. */
+async function loadMinerConfig(io: Io, options: StartMinerOptions): Promise<Config> {
   const loaded = await loadCommandConfig(io, options, FLAGS);
   const { config } = loaded;
   const url = config.miner.coordinator_url ?? config.client.url;
   const api_key = await findMinerKey(io, options, config, url);
-  return runDaemon(
-    io,
-    {
-      ...config,
-      roles: ["miner"],
-      // Any free port unless one is asked for: the configured one belongs to the daemon beside it.
-      http: { ...config.http, port: options.port ?? 0 },
-      data_dir: ownDataDir(loaded),
-      client: { ...config.client, api_key },
-      miner: { ...config.miner, coordinator_url: url },
-    },
-    options,
-  );
+  return {
+    ...config,
+    roles: ["miner"],
+    // Any free port unless one is asked for: the configured one belongs to the daemon beside it.
+    http: { ...config.http, port: options.port ?? 0 },
+    data_dir: ownDataDir(loaded),
+    client: { ...config.client, api_key },
+    miner: { ...config.miner, coordinator_url: url },
+  };
+}
+
+/** Runs a daemon with the miner's role alone. Returns the exit code. */
+export function startMiner(io: Io, options: StartMinerOptions): Promise<number> {
+  return runDaemon(io, () => loadMinerConfig(io, options), options);
 }

@@ -1,10 +1,15 @@
 import type { Command } from "commander";
+import { MAX_TOKENS } from "../../wire/limits.ts";
+import type { MinerBenchOptions } from "../actions/miner-bench.ts";
 import type { StartMinerOptions } from "../actions/start-miner.ts";
 import type { CliContext } from "../context.ts";
+import { addEngineOptions, ENGINE_FLAGS } from "../engine-options.ts";
 import { examples } from "../help.ts";
-import { wholeNumber } from "../options.ts";
+import { type GlobalOptions, wholeNumber } from "../options.ts";
 
 const MAX_PORT = 65_535;
+/** Most tokens of a measured answer: a few seconds on a slow machine. */
+const BENCH_TOKENS = 128;
 
 const HELP = examples(
   ["aitbc miner start", "beside `aitbc serve` on this machine"],
@@ -14,22 +19,51 @@ const HELP = examples(
 
 export function addMinerCommands(program: Command, context: CliContext): void {
   const miner = program.command("miner").description("run jobs for a coordinator").addHelpText("after", HELP);
-  miner
-    .command("start")
+  addEngineOptions(miner.command("start"))
     .description("run a miner; it dials out and needs no open port. The coordinator is the one of --url")
     .option("--coordinator-url <url>", "coordinator to work for; default: --url")
     .option("--name <name>", "name shown to people; default: this machine's")
     .option("--region <region>", "where the miner stands")
     .option("--slots <n>", "jobs that run at once")
-    .option("--engine <engine>", "auto, builtin or llama")
-    .option("--model-path <file>", "GGUF file for the llama engine")
-    .option("--gpu <backend>", "auto, cuda, vulkan or metal, where llama.cpp has it; default: no GPU")
-    .option("--threads <n>", "CPU threads of one engine; default: as many as help")
+    .option("--price <ait>", "asking price in AIT per 1,000,000 units; default: the coordinator's")
     .option("--payout <address>", "address that is paid; default: the miner's own")
     .option("--port <port>", "port for health and metrics; default: any free one", wholeNumber(0, MAX_PORT))
     .addHelpText("after", HELP)
     .action(async (_options: object, command: Command) => {
       const { startMiner } = await import("../actions/start-miner.ts");
       context.exitCode = await startMiner(context.io, command.optsWithGlobals<StartMinerOptions>());
+    });
+  addBenchCommand(miner, context);
+  addPullCommand(miner, context);
+}
+
+function addBenchCommand(miner: Command, context: CliContext): void {
+  addEngineOptions(miner.command("bench"))
+    .description("measure the models of this machine: tokens a second, time to the first token")
+    .option("--model <name...>", "only these models; default: all")
+    .option("--tokens <n>", "most tokens of an answer", wholeNumber(2, MAX_TOKENS), BENCH_TOKENS)
+    .addHelpText(
+      "after",
+      examples(
+        ["aitbc miner bench", "all engines, all models"],
+        ["aitbc miner bench --engine ollama --output json", "for a script"],
+      ),
+    )
+    .action(async (_options: object, command: Command) => {
+      const { benchMiner } = await import("../actions/miner-bench.ts");
+      const options = command.optsWithGlobals<MinerBenchOptions>();
+      context.exitCode = await benchMiner(context.io, options, ENGINE_FLAGS);
+    });
+}
+
+function addPullCommand(miner: Command, { io }: CliContext): void {
+  miner
+    .command("pull <model>")
+    .description("let this machine's Ollama fetch a model, for miners to offer")
+    .option("--ollama-url <url>", "Ollama server; default: the one on this machine")
+    .addHelpText("after", examples(["aitbc miner pull llama3.2", "from Ollama's library"]))
+    .action(async (model: string, _options: object, command: Command) => {
+      const { pullMinerModel } = await import("../actions/miner-pull.ts");
+      await pullMinerModel(io, model, command.optsWithGlobals<GlobalOptions>());
     });
 }

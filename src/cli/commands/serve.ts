@@ -32,8 +32,8 @@ export function addServeCommand(program: Command, context: CliContext): void {
     )
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      const { config } = await loadCommandConfig(io, options, FLAGS);
+      const load = async () => (await loadCommandConfig(io, options, FLAGS)).config;
       const { runDaemon } = await import("../actions/run-daemon.ts");
-      context.exitCode = await runDaemon(io, config, options);
+      context.exitCode = await runDaemon(io, load, options);
     });
 }

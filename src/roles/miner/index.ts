@@ -5,12 +5,14 @@ import { Miner } from "./miner.ts";
 import type { MinerDeps } from "./ports.ts";
 import { type GpuProbe, probeGpus } from "./probe/gpus.ts";
 
+export { type BenchResult, benchEngines } from "./bench.ts";
 export { MinerConfig } from "./config.ts";
 export { createEngines } from "./engine-setup.ts";
 export type { LlamaLibrary } from "./engines/child/llama-library.ts";
 export { runEngineChild } from "./engines/child/run-engine-child.ts";
 export type { Engine } from "./engines/engine.ts";
 export { findLlamaRuntime, type LlamaRuntime } from "./engines/llama-runtime.ts";
+export { pullModel } from "./engines/ollama-pull.ts";
 export type { CoordinatorLink, EngineInputs, MinerDeps } from "./ports.ts";
 export { probeGpus } from "./probe/gpus.ts";
 

@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import type { FlagMap } from "./options.ts";
+
+/** The options that choose engines, for every command that runs them. */
+export const ENGINE_FLAGS: FlagMap = {
+  engine: ["--engine", "miner.engine"],
+  modelPath: ["--model-path", "miner.llama.model_path"],
+  gpu: ["--gpu", "miner.llama.gpu"],
+  runtimePath: ["--runtime-path", "miner.llama.runtime_path"],
+  threads: ["--threads", "miner.llama.threads"],
+  ollamaUrl: ["--ollama-url", "miner.ollama.url"],
+};
+
+/** Adds the options of `ENGINE_FLAGS` to a command. */
+export function addEngineOptions(command: Command): Command {
+  return command
+    .option("--engine <engine>", "auto, builtin, llama or ollama")
+    .option("--model-path <file>", "GGUF file for the llama engine")
+    .option("--gpu <backend>", "auto, cuda, vulkan or metal, where llama.cpp has it; default: no GPU")
+    .option("--runtime-path <folder>", "node-llama-cpp with its CUDA or Vulkan package, for --gpu")
+    .option("--threads <n>", "CPU threads of one engine; default: as many as help")
+    .option("--ollama-url <url>", "Ollama server; default: the one on this machine");
+}
