@@ -9,6 +9,7 @@ import { addDoctorCommand } from "./commands/doctor.ts";
 import { addKeysCommands } from "./commands/keys.ts";
 import { addMinerCommands } from "./commands/miner.ts";
 import { addReceiptCommands } from "./commands/receipt.ts";
+import { addSelfCommands } from "./commands/self.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addVersionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
@@ -66,6 +67,7 @@ export function createProgram(context: CliContext): Command {
   addConfigCommands(program, context);
   addBackupCommands(program, context);
   addDoctorCommand(program, context);
+  addSelfCommands(program, context);
   addCompletionCommand(program, context);
   addVersionCommand(program, context);
   return program;
