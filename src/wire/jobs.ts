@@ -125,6 +125,9 @@ export const JobResult = z.object({
     finish_reason: z.string().nullable(),
     usage: z.object({ prompt_tokens: z.int(), completion_tokens: z.int() }).nullable(),
     segments: z.int(),
+    original: z.unknown().optional().meta({
+      description: "The result as its miner wrote it, where that was JSON of its own making",
+    }),
     partial: z.boolean().optional().meta({ description: "The job ended before its answer did" }),
   }),
   receipt: ReceiptJson.nullable(),

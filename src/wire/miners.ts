@@ -233,7 +233,7 @@ export const updateCapabilities = route({
   summary: "Replace what a miner can do",
   description: "The body is the capabilities, or an object with a member `capabilities`.",
   params: MinerParams,
-  body: z.union([z.looseObject({ capabilities: KeylessCapabilities }), KeylessCapabilities]),
+  body: KeylessCapabilities.extend({ capabilities: KeylessCapabilities.optional() }),
   responses: {
     200: {
       description: "In force for the next job",

@@ -11,6 +11,17 @@ const BODIES: Readonly<Record<string, object>> = {
   "POST /v1/admin/keys": { kind: "client", name: "app" },
 };
 
+/** Bodies of existing miners, which may hold more than we know: what is not named is let through. */
+const LENIENT: Readonly<Record<string, object>> = {
+  "POST /v1/miners/register": { capabilities: { models: ["llama3"] } },
+  "POST /v1/miners/heartbeat": { inflight: 0 },
+  "POST /v1/miners/poll": { max_wait_seconds: 0 },
+  "POST /v1/miners/:job_id/result": { result: "text" },
+  "POST /v1/miners/:job_id/fail": { error_code: "OOM" },
+  "PUT /v1/miners/:miner_id/capabilities": { models: ["llama3"] },
+};
+const GOOD = { ...BODIES, ...LENIENT };
+
 interface Problem {
   readonly status: number;
   readonly code?: string;
@@ -70,12 +81,12 @@ const routes = ROUTES.filter(({ body }) => body !== undefined).map(
 
 describe("every route with a body", () => {
   it("has a good one here", () => {
-    expect(routes.map(([name]) => name).sort()).toEqual(Object.keys(BODIES).sort());
+    expect(routes.map(([name]) => name).sort()).toEqual(Object.keys(GOOD).sort());
   });
 });
 
 describe.each(routes)("hostile JSON on %s", (name, route) => {
-  const good = JSON.stringify(BODIES[name]);
+  const good = JSON.stringify(GOOD[name]);
   /** Puts a member in front of the good ones. */
   const withMember = (member: string): string => `{${member},${good.slice(1)}`;
 
@@ -120,7 +131,9 @@ describe.each(routes)("hostile JSON on %s", (name, route) => {
     expectRefused(await send(route, body), 422, "INVALID_PAYLOAD");
   });
 
-  it("an unknown member is refused with a pointer to it", async () => {
+  const isStrict = !(name in LENIENT);
+
+  it.runIf(isStrict)("an unknown member is refused with a pointer to it", async () => {
     for (const member of ["colour", "constructor", "a/b~c", "toString"]) {
       const problem = await send(route, withMember(`${JSON.stringify(member)}:1`));
       expectRefused(problem, 422, "INVALID_PAYLOAD");
@@ -128,8 +141,8 @@ describe.each(routes)("hostile JSON on %s", (name, route) => {
     }
   });
 
-  it("a wrong type of each member is refused with a pointer to it", async () => {
-    const members = BODIES[name] ?? {};
+  it.runIf(isStrict)("a wrong type of each member is refused with a pointer to it", async () => {
+    const members = GOOD[name] ?? {};
     for (const member of Object.keys(members)) {
       for (const wrong of [null, 7, true, [], [[]], { deep: {} }, ""]) {
         const problem = await send(route, JSON.stringify({ ...members, [member]: wrong }));
@@ -149,7 +162,8 @@ describe.each(routes)("hostile JSON on %s", (name, route) => {
     expectRefused(await send(route, large, { chunked: true }), 413, "PAYLOAD_TOO_LARGE");
     const fits = withMember(`"x":"${"x".repeat(MAX_BODY_BYTES - good.length - 7)}"`);
     expect(Buffer.byteLength(fits)).toBe(MAX_BODY_BYTES);
-    expectRefused(await send(route, fits, { chunked: true }), 422, "INVALID_PAYLOAD");
+    if (isStrict) expectRefused(await send(route, fits, { chunked: true }), 422, "INVALID_PAYLOAD");
+    else expect((await send(route, fits, { chunked: true })).status).not.toBe(413);
   });
 
   it.each([

@@ -5,12 +5,17 @@ import type { MinerCapabilities, MinerModel } from "../../wire/session.ts";
 /** Hex characters of a keyless miner's id: 128 bits. */
 const ID_CHARACTERS = 32;
 
+const PREFIX = "keyless-";
+
+/** Whether an id is one of a miner that holds no key. */
+export const isKeyless = (minerId: string | null): boolean => minerId?.startsWith(PREFIX) ?? false;
+
 /**
  * The id of a miner that holds no key: opaque, the same for the same owner and name, and never the API key. It
  * begins with `keyless-`, so that whoever reads a receipt sees that `provider` is no address.
  */
 export function keylessMinerId(ownerId: string, name: string): string {
-  return `keyless-${sha256Hex(`aitbc/keyless-miner/v1\0${ownerId}\0${name}`).slice(0, ID_CHARACTERS)}`;
+  return `${PREFIX}${sha256Hex(`aitbc/keyless-miner/v1\0${ownerId}\0${name}`).slice(0, ID_CHARACTERS)}`;
 }
 
 /**

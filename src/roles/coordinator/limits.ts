@@ -28,3 +28,5 @@ export const POSITION_BOUND = 10_000;
 export const REGISTER_TIMEOUT_MS = 10_000;
 /** Sent bytes that may wait in a miner's connection before it is closed as too slow. */
 export const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
+/** Heartbeats that a miner without a session may miss before it is offline: with 10 s between two of them, 30 s. */
+export const HEARTBEATS_TO_OFFLINE = 3;

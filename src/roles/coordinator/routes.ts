@@ -14,6 +14,7 @@ import {
 import { minerSession } from "../../wire/session.ts";
 import type { StreamItem } from "./events.ts";
 import { toIdempotency } from "./intake.ts";
+import { addKeylessRoutes } from "./keyless-routes.ts";
 import type { Coordinator } from "./service.ts";
 
 /** The coordinator's routes. */
@@ -50,6 +51,7 @@ export function addCoordinatorRoutes(router: Router<Access, Principal>, coordina
   router.on(listJobReceipts, async ({ principal, params, query }) =>
     ok(await coordinator.receipts(principal, params.job_id, Number(query.cursor ?? 0), query.limit)),
   );
+  addKeylessRoutes(router, coordinator);
   router.socket(
     minerSession,
     ({ principal: { key_id } }) =>

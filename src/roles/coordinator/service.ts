@@ -1,6 +1,7 @@
 import { isTerminal } from "../../domain/job/state.ts";
 import type { Channel } from "../../kernel/channel.ts";
 import { AppError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
 import type { Principal } from "../../wire/access.ts";
 import type { JobResult, JobSubmission, JobView, QueueView, ReceiptPage } from "../../wire/jobs.ts";
 import type { CoordinatorConfig } from "./config.ts";
@@ -9,15 +10,19 @@ import { Dispatcher } from "./dispatcher.ts";
 import { readEvents, type StreamItem } from "./events.ts";
 import { type CoordinatorIdentity, openIdentity } from "./identity.ts";
 import { type Idempotency, Intake, type Submitted } from "./intake.ts";
+import { KeylessMiners } from "./keyless-miners.ts";
+import { isKeyless } from "./keyless-profile.ts";
 import { type Backlog, Leases } from "./leases.ts";
 import { POSITION_BOUND } from "./limits.ts";
 import { CoordinatorMetrics } from "./metrics.ts";
 import { type MinerCondition, MinerHealth } from "./miner-health.ts";
+import { MinerHistory } from "./miner-history.ts";
 import { Miners } from "./miners.ts";
 import type { CoordinatorDeps } from "./ports.ts";
 import { restoreLease } from "./recovery.ts";
 import { Requirements } from "./requirements.ts";
 import { Settlement } from "./settlement.ts";
+import { findAnswer } from "./store/answers.ts";
 import { findReceipt, listReceipts, readText } from "./store/delivery.ts";
 import { adoptRuns, countQueued, endQueued, findJob, listOrphanedRuns } from "./store/jobs.ts";
 import { countBefore } from "./store/queue.ts";
@@ -36,6 +41,7 @@ interface Running {
   readonly dispatcher: Dispatcher;
   readonly delivery: Delivery;
   readonly miners: Miners;
+  readonly keyless: KeylessMiners;
   readonly sweeper: Sweeper;
 }
 
@@ -53,12 +59,15 @@ export class Coordinator {
   readonly #health: MinerHealth;
   #running: Running | undefined;
   readonly #unsubscribe: (() => void)[] = [];
+  /** What miners ran and earned. */
+  readonly minerHistory: MinerHistory;
 
   constructor(deps: CoordinatorDeps, config: CoordinatorConfig) {
     this.#deps = deps;
     this.#config = config;
     this.#instance = deps.ids.next();
     this.#health = new MinerHealth(deps.clock);
+    this.minerHistory = new MinerHistory(deps);
     this.#requirements = new Requirements(deps.store, deps.clock);
     this.#metrics = new CoordinatorMetrics(deps.metrics, {
       queued: () => this.#backlog.queued,
@@ -89,10 +98,14 @@ export class Coordinator {
         this.#metrics.ended(state);
         this.#streams.changed(job_id);
       }),
-      bus.on("key.revoked", ({ key_id }) => running.miners.expel(key_id)),
+      bus.on("key.revoked", ({ key_id }) => {
+        running.miners.expel(key_id);
+        running.keyless.expel(key_id);
+      }),
       bus.on("receipt.issued", () => this.#metrics.receipts.inc()),
     );
     running.sweeper.start();
+    running.keyless.start();
   }
 
   get ready(): boolean {
@@ -107,7 +120,17 @@ export class Coordinator {
     if (!running) return;
     running.dispatcher.close();
     running.sweeper.stop();
+    running.keyless.stop();
     await running.delivery.drain();
+  }
+
+  get log(): Log {
+    return this.#deps.log;
+  }
+
+  /** The miners that hold no signing key. @throws AppError SHUTTING_DOWN */
+  get keyless(): KeylessMiners {
+    return this.#get().keyless;
   }
 
   /** Serves a miner that an API key has admitted. */
@@ -155,10 +178,17 @@ export class Coordinator {
         // The column was written from a checked frame.
         usage: job.usage === null ? null : (JSON.parse(job.usage) as JobResult["result"]["usage"]),
         segments: job.token,
+        ...(isKeyless(job.miner_id) && (await this.#readOriginal(jobId))),
         ...(isPartial(job) && { partial: true }),
       },
       receipt: receipt ? JSON.parse(receipt.document) : null,
     };
+  }
+
+  /** The result as a miner without a key wrote it. */
+  async #readOriginal(jobId: string): Promise<{ original?: unknown }> {
+    const answer = await findAnswer(this.#deps.store.db, jobId);
+    return answer ? { original: JSON.parse(answer.document) } : {};
   }
 
   /** Cancels a job that waits or runs; what was delivered is settled. @throws AppError CONFLICT_STATE */
@@ -201,6 +231,18 @@ export class Coordinator {
       queueView: (row: JobTable) => this.#queueView(row),
     };
     return readEvents(source, jobId, afterSeq, signal);
+  }
+
+  /** The states of a job from now to its end, without its text. */
+  async states(
+    caller: Principal,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<StreamItem, void, void>> {
+    const { last_seq } = await this.#findOwn(caller, jobId);
+    const source = await this.events(caller, jobId, last_seq, signal);
+    if (!source) throw new AppError("JOB_NOT_FOUND", "job not found");
+    return source;
   }
 
   async receipt(caller: Principal, jobId: string): Promise<unknown> {
@@ -265,6 +307,7 @@ export class Coordinator {
       dispatcher,
       deliveredBytes: (bytes) => this.#metrics.deliveredBytes.inc(bytes),
     });
+    const keyless = new KeylessMiners({ ...shared, settlement, dispatcher });
     const sweeper = new Sweeper({
       ...shared,
       settlement,
@@ -275,7 +318,7 @@ export class Coordinator {
         deps.bus.emit("job.ended", { job_id, state: "EXPIRED" });
       },
     });
-    return { identity, settlement, dispatcher, delivery, miners, sweeper };
+    return { identity, settlement, dispatcher, delivery, miners, keyless, sweeper };
   }
 
   /** Takes up what an earlier process left running. Each lease gets a full term. */
