@@ -20,6 +20,7 @@ import { createMetrics } from "../../src/kernel/metrics.ts";
 import { MinerConfig } from "../../src/roles/miner/config.ts";
 import type { Engine } from "../../src/roles/miner/engines/engine.ts";
 import { Miner } from "../../src/roles/miner/miner.ts";
+import type { GpuProbe } from "../../src/roles/miner/probe/gpus.ts";
 import { PlannedEngine } from "./planned-engine.ts";
 import { type FrameOf, ScriptedCoordinator } from "./scripted-coordinator.ts";
 
@@ -35,6 +36,8 @@ export class MinerBench {
   readonly metrics = createMetrics();
   /** What the daemon aborts when it begins to stop. */
   readonly stop = new AbortController();
+  /** What the machine says of its GPUs. */
+  probeGpus: () => Promise<GpuProbe> = async () => ({ gpus: [], cuda: null, attempts: [] });
   /** Whether the miner holds the lock on its directory. */
   locked = false;
   readonly directory: string;
@@ -75,7 +78,7 @@ export class MinerBench {
           },
         };
       },
-      probeGpus: async () => ({ gpus: [], cuda: null, attempts: [] }),
+      probeGpus: () => this.probeGpus(),
       createEngines,
     });
     await this.#miner.start(this.stop.signal);

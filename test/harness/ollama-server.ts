@@ -141,10 +141,12 @@ export class OllamaServer {
     if (this.refusal) return sendJson(response, this.refusal.status, { error: this.refusal.reason });
     response.writeHead(200, { "content-type": "application/x-ndjson" });
     const common = { model: "llama3.2:3b", created_at: "2026-01-01T00:00:00.000000Z" };
+    // What the test sets from here on is for the next answer.
+    const { answer, breaks } = this;
     let sent = 0;
     do {
-      for (const text of this.answer) {
-        if (this.breaks?.after === sent) return this.#break(response, this.breaks.how);
+      for (const text of answer) {
+        if (breaks?.after === sent) return this.#break(response, breaks.how);
         const line = `${JSON.stringify({ ...common, ...piece(text), done: false })}\n`;
         const flowing = await this.#write(response, line);
         if (!flowing) return;

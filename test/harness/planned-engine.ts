@@ -22,7 +22,7 @@ export interface PlannedRun {
  * flood, to break, to end at one exact moment. Like a real one it rejects at once when it is aborted.
  */
 export class PlannedEngine implements Engine {
-  readonly name = "planned";
+  readonly name: string = "planned";
   readonly runs: PlannedRun[] = [];
   disposed = false;
   #arrived = Promise.withResolvers<void>();
