@@ -10,9 +10,8 @@ const STORE: readonly Mutant[] = [
     edits: [
       {
         file: "src/kernel/db/group-commit.ts",
-        find: "        else this.#writer.releaseSavepoint();",
-        replace:
-          "        else {\n          this.#writer.releaseSavepoint();\n          operation.settle();\n        }",
+        find: "        resolve(this.#interrupted);",
+        replace: "        if (!operation.failed) operation.settle();\n        resolve(this.#interrupted);",
       },
     ],
     check: {
@@ -26,9 +25,8 @@ const STORE: readonly Mutant[] = [
     edits: [
       {
         file: "src/kernel/db/group-commit.ts",
-        find: '        if (outcome !== undefined && "error" in outcome) this.#writer.rollbackToSavepoint();',
-        replace:
-          '        if (outcome !== undefined && "error" in outcome) {\n          this.#writer.rollbackToSavepoint();\n          operation.settle();\n        }',
+        find: "        resolve(this.#interrupted);",
+        replace: "        if (operation.failed) operation.settle();\n        resolve(this.#interrupted);",
       },
     ],
     check: {

@@ -62,6 +62,23 @@ describe("group commit", () => {
     expect(notes.committed()).toEqual(["a", "b"]);
   });
 
+  it("runs the neighbours of a failing operation again, and every operation once where none fails", async () => {
+    const notes = await openNotes();
+    const runs: string[] = [];
+    const add = (id: string, fails: boolean) =>
+      notes.operation(async (tx) => {
+        runs.push(id);
+        await tx.insertInto("note").values({ id, body: "" }).execute();
+        if (fails) throw new Error(id);
+      });
+    await Promise.allSettled([add("a", false), add("b", true), add("c", false), add("d", true)]);
+    expect(runs).toEqual(["a", "b", "a", "b", "c", "d"]);
+    expect(notes.committed()).toEqual(["a", "c"]);
+    runs.length = 0;
+    await Promise.all([add("e", false), add("f", false)]);
+    expect(runs).toEqual(["e", "f"]);
+  });
+
   it("fails an operation that swallows the error of a statement, as PostgreSQL would", async () => {
     const notes = await openNotes();
     await notes.addNote("a");

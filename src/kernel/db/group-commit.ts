@@ -30,8 +30,10 @@ export interface GroupCommitOptions {
 }
 
 /**
- * Runs queued operations in batches: one physical transaction, a savepoint for each operation. Callers hear
- * of success and of failure only after COMMIT returned, since a refusal may rest on a neighbour's row.
+ * Runs queued operations in batches: one physical transaction. Savepoints cost a copy of every page that an
+ * operation changes, and are needed only to undo one that fails, which is rare: a batch runs without them, and
+ * when an operation fails it is undone whole and runs again with one for each. Callers hear of success and of
+ * failure only after COMMIT returned, since a refusal may rest on a neighbour's row.
  */
 export class GroupCommit {
   readonly #writer: Writer;
@@ -94,12 +96,8 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    const batch: Operation[] = [];
     const startedAt = performance.now();
-    if (this.#begin()) {
-      await this.#runBodies(batch, startedAt + this.#options.bounds.maxMs);
-      this.#commit(batch, startedAt);
-    }
+    if (this.#begin()) this.#commit(await this.#runBatch(startedAt + this.#options.bounds.maxMs), startedAt);
     this.#scheduled = false;
     if (this.#queue.length > 0) this.#schedule();
     else this.#closing?.drained.resolve();
@@ -118,7 +116,24 @@ export class GroupCommit {
     }
   }
 
-  async #runBodies(batch: Operation[], deadline: number): Promise<void> {
+  /** Runs the bodies of a batch in the open transaction; those that have begun. */
+  async #runBatch(deadline: number): Promise<readonly Operation[]> {
+    const batch: Operation[] = [];
+    await this.#runBodies(batch, deadline, false);
+    const undone =
+      batch.some(({ failed }) => failed) && this.#failure === undefined && this.#writer.restart();
+    if (!undone) return batch;
+    // A body that awaited something else than SQL is refused for good: by now that may have come.
+    const refused = batch.filter(({ abandoned }) => abandoned);
+    const others = batch.filter(({ abandoned }) => !abandoned);
+    this.#queue.unshift(...others.map((operation) => operation.again()));
+    const again: Operation[] = [];
+    await this.#runBodies(again, deadline, true);
+    return [...refused, ...again];
+  }
+
+  /** Takes operations from the queue and runs them: until one fails, or each in a savepoint of its own. */
+  async #runBodies(batch: Operation[], deadline: number, savepoints: boolean): Promise<void> {
     let watch = setImmediate(() => this.#interrupt());
     const rearm = (): void => {
       clearImmediate(watch);
@@ -128,23 +143,23 @@ export class GroupCommit {
       const operation = this.#queue.shift();
       if (operation === undefined) break;
       batch.push(operation);
-      if (await this.#runBody(operation)) rearm();
+      if (await this.#runBody(operation, savepoints)) rearm();
+      if (!savepoints && operation.failed) break;
       if (this.#writer.failure !== undefined || performance.now() >= deadline) break;
     }
     clearImmediate(watch);
   }
 
   /** Resolves after the body ended and its savepoint is released or rolled back; true if it was interrupted. */
-  #runBody(operation: Operation): Promise<boolean> {
+  #runBody(operation: Operation, savepoint: boolean): Promise<boolean> {
     return new Promise((resolve) => {
       this.#running = operation;
       this.#interrupted = false;
-      this.#writer.savepoint();
+      if (savepoint) this.#writer.savepoint();
       operation.start(this.#writer.execute, () => {
         this.#running = undefined;
-        const { outcome } = operation;
-        if (outcome !== undefined && "error" in outcome) this.#writer.rollbackToSavepoint();
-        else this.#writer.releaseSavepoint();
+        if (savepoint && operation.failed) this.#writer.rollbackToSavepoint();
+        else if (savepoint) this.#writer.releaseSavepoint();
         resolve(this.#interrupted);
       });
     });

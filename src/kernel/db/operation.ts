@@ -29,12 +29,27 @@ export class Operation {
   readonly reject: (error: unknown) => void;
   #outcome: Outcome | undefined;
   #failedStatement: unknown;
+  #abandoned = false;
   #ended: (() => void) | undefined;
 
   constructor(body: Body, resolve: (value: unknown) => void, reject: (error: unknown) => void) {
     this.#body = body;
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** The same work, not yet begun, for the same caller. This one is over: its handle runs nothing any more. */
+  again(): Operation {
+    return new Operation(this.#body, this.resolve, this.reject);
+  }
+
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
+  /** Whether the body ended with an error. */
+  get failed(): boolean {
+    return this.#outcome !== undefined && "error" in this.#outcome;
   }
 
   /** How the body ended; undefined while it runs and before. */
@@ -61,6 +76,7 @@ export class Operation {
 
   /** Ends an operation whose body did not: whatever it still does fails. */
   abandon(error: AppError): void {
+    this.#abandoned = true;
     this.#end({ error });
   }
 

@@ -5,6 +5,8 @@ import { operationRule } from "./rules.ts";
 import { isStorageFailure, type RawDatabase } from "./sqlite.ts";
 import { Statements } from "./statements.ts";
 
+type ControlStatement = "begin" | "savepoint" | "release" | "rollbackTo" | "rollback" | "commit";
+
 /**
  * The writing connection. Once `failure` is set nothing runs on it any more: SQLite itself rolled the
  * transaction back, COMMIT failed, or the storage reported an error that leaves the file in doubt.
@@ -12,9 +14,7 @@ import { Statements } from "./statements.ts";
 export class Writer {
   readonly #raw: RawDatabase;
   readonly #statements: Statements;
-  readonly #control: Readonly<
-    Record<"begin" | "savepoint" | "release" | "rollbackTo" | "commit", () => void>
-  >;
+  readonly #control: Readonly<Record<ControlStatement, () => void>>;
   #failure: unknown;
 
   constructor(raw: RawDatabase, onSchemaChange: () => void) {
@@ -29,6 +29,7 @@ export class Writer {
       savepoint: compile("savepoint operation"),
       release: compile("release operation"),
       rollbackTo: compile("rollback to operation"),
+      rollback: compile("rollback"),
       commit: compile("commit"),
     };
   }
@@ -61,6 +62,13 @@ export class Writer {
     }
   };
 
+  /** Undoes the batch and starts it anew; whether that worked. */
+  restart(): boolean {
+    this.#step("rollback");
+    this.#step("begin");
+    return this.#failure === undefined;
+  }
+
   savepoint(): void {
     this.#step("savepoint");
   }
@@ -90,7 +98,7 @@ export class Writer {
   }
 
   /** A statement that can only fail when the transaction is lost. */
-  #step(name: "savepoint" | "release" | "rollbackTo" | "commit"): void {
+  #step(name: ControlStatement): void {
     if (this.#failure !== undefined) return;
     try {
       this.#control[name]();
