@@ -30,7 +30,6 @@ const modelName = (index: number): string => `model-${index}`;
 function minerWith(models: readonly number[]): MinerProfile {
   return {
     minerId: "ait1bench",
-    publicKey: new Uint8Array(32),
     name: "bench",
     region: "eu-west",
     payout: null,

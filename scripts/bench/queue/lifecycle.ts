@@ -6,6 +6,7 @@ import { openIdentity } from "../../../src/roles/coordinator/identity.ts";
 import { Intake, toIdempotency } from "../../../src/roles/coordinator/intake.ts";
 import { Lease } from "../../../src/roles/coordinator/lease.ts";
 import { Leases } from "../../../src/roles/coordinator/leases.ts";
+import { MinerHealth } from "../../../src/roles/coordinator/miner-health.ts";
 import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
 import { Requirements } from "../../../src/roles/coordinator/requirements.ts";
 import { Settlement } from "../../../src/roles/coordinator/settlement.ts";
@@ -104,6 +105,7 @@ function measureOnce(seconds: number, withReceipt: boolean, batch?: BatchBounds)
       streams: new Streams(),
       leases,
       backlog: { queued: 0 },
+      health: new MinerHealth(deps.clock),
       onUnsettled() {},
     });
     const completeWithReceipt = async (claimed: Claimed): Promise<void> => {
