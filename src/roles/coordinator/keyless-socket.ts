@@ -1,4 +1,4 @@
-import type { Channel } from "../../kernel/channel.ts";
+import { type Channel, CLOSE } from "../../kernel/channel.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import { check } from "../../kernel/http/body.ts";
 import { parseJson } from "../../kernel/json.ts";
@@ -6,6 +6,7 @@ import type { Log } from "../../kernel/log.ts";
 import { MAX_FRAME_BYTES } from "../../wire/limits.ts";
 import { KeylessFrame } from "../../wire/miners.ts";
 import type { KeylessCaller, KeylessMiners } from "./keyless-miners.ts";
+import { MAX_BUFFERED_BYTES } from "./limits.ts";
 
 /** Frames of one socket that are worked on at once; a miner that sends more waits for no answer at all. */
 const MAX_PENDING = 64;
@@ -18,7 +19,10 @@ export function serveKeylessSocket(
   log: Log,
 ): void {
   let pending = 0;
-  const send = (frame: object): void => channel.send(JSON.stringify(frame));
+  const send = (frame: object): void => {
+    if (channel.bufferedBytes > MAX_BUFFERED_BYTES) channel.close(CLOSE.tryLater, "too slow");
+    else channel.send(JSON.stringify(frame));
+  };
   miners.attach(caller, channel);
   channel.onFrame((raw) => {
     if (pending >= MAX_PENDING)
