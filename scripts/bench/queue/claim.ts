@@ -1,4 +1,5 @@
 import { type Claimed, claimJob } from "../../../src/roles/coordinator/claim.ts";
+import type { MinerProfile } from "../../../src/roles/coordinator/miner-link.ts";
 import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
 import { Requirements, toNeed } from "../../../src/roles/coordinator/requirements.ts";
 import { insertJob, type NewJob } from "../../../src/roles/coordinator/store/jobs.ts";
@@ -37,9 +38,17 @@ function minerWith(models: readonly number[]): MinerProfile {
     capabilities: {
       gpus: [{ name: "RTX 4090", memory_mb: 24 * 1024 }],
       cuda: "12.4",
-      models: models.map((index) => ({ name: modelName(index), digest: "" })),
+      cpu: { name: "bench", cores: 2 },
+      memory_mb: 64 * 1024,
+      models: models.map((index) => ({
+        name: modelName(index),
+        digest: "",
+        context_tokens: 4096,
+        engine: "bench",
+        tokens_per_second: null,
+      })),
       price: null,
-    } as unknown as MinerProfile["capabilities"],
+    },
   };
 }
 
@@ -49,9 +58,6 @@ type ModelOf = (n: number) => number;
 const evenly: ModelOf = (n) => n % MODELS;
 /** One job in a hundred asks for model 0, all others for the models that the miner lacks. */
 const rarely: ModelOf = (n) => (n % 100 === 0 ? 0 : 1 + (n % (MODELS - 1)));
-
-/** What a miner is known by where jobs are matched with it. */
-type MinerProfile = Parameters<Requirements["eligible"]>[0];
 
 class Queue {
   readonly #deps: CoordinatorDeps;
