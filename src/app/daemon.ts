@@ -24,6 +24,7 @@ import { addKeyRoutes } from "./access/routes.ts";
 import { AccessService } from "./access/service.ts";
 import { readBuildInfo } from "./build-info.ts";
 import { HttpServer } from "./http.ts";
+import { addMaintenanceRoutes } from "./maintenance.ts";
 import { createAppMeters } from "./meters.ts";
 import { engineInputs, loadSqliteBinding } from "./native.ts";
 import { bindCoordinator } from "./ports.ts";
@@ -128,6 +129,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       identityFile,
     });
     local.addRoutes(router);
+    addMaintenanceRoutes(router, { store: database, config, log, clock });
     readiness.set(coordinator.name, local.ready);
     parts.push(rolePart(coordinator.name, local));
   }

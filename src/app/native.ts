@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
+import { createRequire, registerHooks } from "node:module";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -49,7 +49,25 @@ export async function loadLlama(cacheDir: string, runtimeEntry?: string): Promis
 const IMPORTER = "module.exports = (url) => import(url);\n";
 const IMPORTER_NAME = "import.cjs";
 
+/**
+ * node-llama-cpp first loads its native part in a process of its own, by forking `process.execPath`: in the single
+ * file that is the whole program. The engine already is a process that may crash, so the test is left out.
+ */
+function withoutBindingTest(): void {
+  registerHooks({
+    load: (url, context, next) =>
+      url.endsWith("/testBindingBinary.js")
+        ? {
+            format: "module",
+            source: "export async function testBindingBinary() { return true; }",
+            shortCircuit: true,
+          }
+        : next(url, context),
+  });
+}
+
 async function importFromDisk(cacheDir: string, entry: string): Promise<LlamaLibrary> {
+  withoutBindingTest();
   const url = pathToFileURL(entry).href;
   if (!SINGLE_FILE) return import(url);
   const bytes = Buffer.from(IMPORTER);
@@ -72,6 +90,11 @@ function ownLlamaRuntime(): Omit<LlamaRuntime, "entry"> | null {
   }
 }
 
+/** Program and first arguments of a child process that is this program itself. */
+export function programCommand(): readonly string[] {
+  return [process.execPath, ...(SINGLE_FILE ? [] : [join(import.meta.dirname, "../main.ts")])];
+}
+
 /** First argument that makes the program an engine's child process (src/main.ts). */
 const ENGINE_ARGUMENT = "__engine";
 
@@ -80,9 +103,8 @@ const ENGINE_ARGUMENT = "__engine";
  * llama runtime whose entry module is named, or its own.
  */
 function engineCommand(cacheDir: string, runtimeEntry?: string): readonly string[] {
-  const program = SINGLE_FILE ? [] : [join(import.meta.dirname, "../main.ts")];
   const runtime = runtimeEntry === undefined ? [] : [runtimeEntry];
-  return [process.execPath, ...program, ENGINE_ARGUMENT, cacheDir, ...runtime];
+  return [...programCommand(), ENGINE_ARGUMENT, cacheDir, ...runtime];
 }
 
 /** What engines are made from in this program. */

@@ -27,6 +27,48 @@ const SECRET_MEMBERS = [
   "prefix",
 ];
 
+/** Records kept in memory, some hundred bytes each: enough to see what happened before a fault. */
+const RECENT_RECORDS = 1_000;
+
+/** The latest records of a log as they were written: redacted, as JSON lines. */
+class RecentRecords {
+  readonly #lines: string[] = new Array(RECENT_RECORDS);
+  #written = 0;
+
+  write(line: string): void {
+    this.#lines[this.#written++ % RECENT_RECORDS] = line;
+  }
+
+  /** Newest first. */
+  *newestFirst(): Generator<Readonly<Record<string, unknown>>, void, undefined> {
+    const oldest = Math.max(0, this.#written - RECENT_RECORDS);
+    for (let at = this.#written - 1; at >= oldest; at--) {
+      // Each line was written by pino.
+      yield JSON.parse(this.#lines[at % RECENT_RECORDS] ?? "{}") as Record<string, unknown>;
+    }
+  }
+}
+
+const recent = new WeakMap<object, RecentRecords>();
+
+/**
+ * The latest records of a log that `createLog` made, newest first: those of a level and above, up to `limit`.
+ * What the log's own level leaves out is not among them.
+ */
+export function listRecentRecords(
+  log: Log,
+  { level = "debug", limit }: { level?: LogLevel | undefined; limit: number },
+): Readonly<Record<string, unknown>>[] {
+  const lowest = LOG_LEVELS.indexOf(level);
+  const records: Readonly<Record<string, unknown>>[] = [];
+  for (const record of recent.get(log)?.newestFirst() ?? []) {
+    if (records.length >= limit) break;
+    // pino writes the label as the level.
+    if (LOG_LEVELS.indexOf(record["level"] as LogLevel) >= lowest) records.push(record);
+  }
+  return records;
+}
+
 /** Creates the log on stderr: JSON, or lines for people on a terminal. Nothing in it spawns a thread. */
 export function createLog(options: { level: LogLevel; format: LogFormat; terminal: boolean }): Log {
   const human = options.format === "pretty" || (options.format === "auto" && options.terminal);
@@ -38,7 +80,8 @@ export function createLog(options: { level: LogLevel; format: LogFormat; termina
         ignore: "pid,hostname",
       })
     : pino.destination({ fd: 2, sync: true });
-  return pino(
+  const records = new RecentRecords();
+  const log = pino(
     {
       level: options.level,
       base: null,
@@ -49,6 +92,13 @@ export function createLog(options: { level: LogLevel; format: LogFormat; termina
         censor: "[redacted]",
       },
     },
-    destination,
+    {
+      write(line: string) {
+        records.write(line);
+        destination.write(line);
+      },
+    },
   );
+  recent.set(log, records);
+  return log;
 }

@@ -40,3 +40,14 @@ export const MAX_NAME = 64;
 /** Most entries of a miner's list of GPUs and of models. */
 export const MAX_GPUS = 64;
 export const MAX_MODELS = 1024;
+/** Farthest entry that a page can begin at by its offset: what lies beyond is reached by cursors. */
+export const MAX_LIST_OFFSET = 10_000;
+/** Longest text that jobs are searched for, in characters. */
+export const MAX_SEARCH_CHARACTERS = 256;
+/** Templates that one owner keeps: far more than people tell apart. */
+export const MAX_TEMPLATES = 100;
+/** Days of the analytics: default and most. */
+export const DEFAULT_ANALYTICS_DAYS = 7;
+export const MAX_ANALYTICS_DAYS = 365;
+/** Records of the log that are kept in memory, some hundred bytes each. */
+export const MAX_LOG_RECORDS = 1_000;

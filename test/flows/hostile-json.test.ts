@@ -9,6 +9,12 @@ import { TestDaemon } from "../harness/daemon.ts";
 const BODIES: Readonly<Record<string, object>> = {
   "POST /v1/jobs": { payload: { type: "inference", prompt: "hello" } },
   "POST /v1/admin/keys": { kind: "client", name: "app" },
+  "POST /v1/admin/jobs/:job_id/prioritize": { reason: "a deadline" },
+  "POST /v1/jobs/templates": {
+    name: "hello",
+    submission: { payload: { type: "inference", prompt: "hello" } },
+  },
+  "POST /v1/jobs/templates/:name/submit": { variables: {} },
 };
 
 /** Bodies of existing miners, which may hold more than we know: what is not named is let through. */
@@ -263,7 +269,7 @@ describe("paths and queries", () => {
 
   it("a method that a route does not have is told which it has", async () => {
     const response = await fetch(`${daemon.url}/v1/jobs`, { method: "PUT" });
-    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST, GET"]);
     expect(await response.json()).toMatchObject({ code: "METHOD_NOT_ALLOWED" });
   });
 });

@@ -36,6 +36,8 @@ interface Record {
 export class MinerHealth {
   readonly #clock: Clock;
   readonly #records = new Map<string, Record>();
+  /** Miners that an administrator keeps from new jobs; their rows outlive the process. */
+  readonly #deactivated = new Set<string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -66,6 +68,7 @@ export class MinerHealth {
 
   /** Why a miner gets no work now; undefined when it does. */
   quarantine(minerId: string): string | undefined {
+    if (this.#deactivated.has(minerId)) return "an administrator keeps it from new jobs";
     const record = this.#records.get(minerId);
     const leftMs = (record?.until ?? 0) - this.#clock.monotonic();
     if (!record || leftMs <= 0) return undefined;
@@ -75,6 +78,12 @@ export class MinerHealth {
   /** Ends a quarantine and forgets the failures, as an administrator may. */
   pardon(minerId: string): void {
     this.#records.delete(minerId);
+    this.#deactivated.delete(minerId);
+  }
+
+  /** Keeps a miner from new jobs until it is pardoned. */
+  deactivate(minerId: string): void {
+    this.#deactivated.add(minerId);
   }
 
   /** How a miner stands; without a link it is offline. */

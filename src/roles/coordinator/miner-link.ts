@@ -37,6 +37,8 @@ export interface MinerLink extends LeaseHolder {
   /** Claims under way: slots that are as good as taken. */
   claiming: number;
   offer(lease: Lease, offer: LinkOffer): void;
+  /** Last sign of life, monotonic ms. */
+  readonly seenAt: number;
   /** Tells a draining miner that nothing of its work is left here. */
   finishDrain(): void;
   /** Ends the link. `code` is a WebSocket close code. */

@@ -92,6 +92,7 @@ export class Miners implements SessionHandler {
   registered(session: MinerSession, running: FrameOf<"register">["running"]): void {
     const { dispatcher, leases, config, log, bus } = this.#deps;
     const { minerId } = session;
+    session.seenAt = this.#deps.clock.monotonic();
     const earlier = dispatcher.add(session);
     const resume: { job_id: string; token: number; bytes: number }[] = [];
     const lost: { job_id: string; token: number }[] = [];
@@ -133,6 +134,7 @@ export class Miners implements SessionHandler {
   }
 
   heartbeat(session: MinerSession, { running }: FrameOf<"heartbeat">): void {
+    session.seenAt = this.#deps.clock.monotonic();
     for (const { job_id, token } of running) {
       const lease = session.leases.get(job_id);
       if (lease?.token === token) this.#renew(lease);

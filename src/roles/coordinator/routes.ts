@@ -12,6 +12,7 @@ import {
   submitJob,
 } from "../../wire/jobs.ts";
 import { minerSession } from "../../wire/session.ts";
+import { addAdminRoutes, addJobListRoutes } from "./admin-routes.ts";
 import type { StreamItem } from "./events.ts";
 import { toIdempotency } from "./intake.ts";
 import { addKeylessRoutes } from "./keyless-routes.ts";
@@ -24,6 +25,7 @@ export function addCoordinatorRoutes(router: Router<Access, Principal>, coordina
     const { status, text, replayed } = await coordinator.submit(principal, body, key);
     return { status, text, headers: replayed ? { "idempotent-replayed": "true" } : {} };
   });
+  addJobListRoutes(router, coordinator);
   router.on(getJob, async ({ principal, params }) => ok(await coordinator.view(principal, params.job_id)));
   router.on(getJobResult, async ({ principal, params }) =>
     ok(await coordinator.result(principal, params.job_id)),
@@ -52,6 +54,7 @@ export function addCoordinatorRoutes(router: Router<Access, Principal>, coordina
     ok(await coordinator.receipts(principal, params.job_id, Number(query.cursor ?? 0), query.limit)),
   );
   addKeylessRoutes(router, coordinator);
+  addAdminRoutes(router, coordinator);
   router.socket(
     minerSession,
     ({ principal: { key_id } }) =>

@@ -3,13 +3,16 @@ import type { Channel } from "../../kernel/channel.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Principal } from "../../wire/access.ts";
+import type { JobListQuery, JobPage } from "../../wire/job-lists.ts";
 import type { JobResult, JobSubmission, JobView, QueueView, ReceiptPage } from "../../wire/jobs.ts";
+import { Admin } from "./admin.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { readEvents, type StreamItem } from "./events.ts";
 import { type CoordinatorIdentity, openIdentity } from "./identity.ts";
 import { type Idempotency, Intake, type Submitted } from "./intake.ts";
+import { listJobs } from "./job-lists.ts";
 import { KeylessMiners } from "./keyless-miners.ts";
 import { isKeyless } from "./keyless-profile.ts";
 import { type Backlog, Leases } from "./leases.ts";
@@ -29,6 +32,7 @@ import { countBefore } from "./store/queue.ts";
 import { Streams } from "./streams.ts";
 import { Sweeper } from "./sweeper.ts";
 import type { JobTable } from "./tables.ts";
+import { Templates } from "./templates.ts";
 import { isPartial, toJobView } from "./views.ts";
 
 /** How often a cancellation looks again when the job moves under it: more moves than any job makes at once. */
@@ -61,6 +65,10 @@ export class Coordinator {
   readonly #unsubscribe: (() => void)[] = [];
   /** What miners ran and earned. */
   readonly minerHistory: MinerHistory;
+  /** What administrators see and do. */
+  readonly admin: Admin;
+  /** Submissions that clients keep under a name. */
+  readonly templates: Templates;
 
   constructor(deps: CoordinatorDeps, config: CoordinatorConfig) {
     this.#deps = deps;
@@ -68,6 +76,16 @@ export class Coordinator {
     this.#instance = deps.ids.next();
     this.#health = new MinerHealth(deps.clock);
     this.minerHistory = new MinerHistory(deps);
+    this.templates = new Templates(deps);
+    this.admin = new Admin({
+      ...deps,
+      backlog: this.#backlog,
+      leases: this.#leases,
+      health: this.#health,
+      links: () => this.#get().dispatcher.sessions,
+      nudgeClass: (requirementId) => this.#running?.dispatcher.nudgeClass(requirementId),
+      nudge: (link) => this.#running?.dispatcher.nudge(link),
+    });
     this.#requirements = new Requirements(deps.store, deps.clock);
     this.#metrics = new CoordinatorMetrics(deps.metrics, {
       queued: () => this.#backlog.queued,
@@ -88,6 +106,7 @@ export class Coordinator {
     const { store, bus, random, identityFile } = this.#deps;
     const identity = await openIdentity(identityFile, random);
     await this.#requirements.load();
+    await this.admin.start();
     const running = this.#compose(identity);
     this.#backlog.queued = await countQueued(store.db);
     await this.#adopt();
@@ -156,6 +175,19 @@ export class Coordinator {
   async view(caller: Principal, jobId: string): Promise<JobView> {
     const job = await this.#findOwn(caller, jobId);
     return toJobView(job, await this.#queueView(job));
+  }
+
+  /** A page of jobs, newest first: a client's own, an administrator's all. */
+  async list(caller: Principal, query: JobListQuery): Promise<JobPage> {
+    const { limit, offset } = query;
+    const owner = caller.kind === "admin" ? undefined : caller.owner_id;
+    const { rows, ...page } = await listJobs(this.#deps.store, owner, query);
+    return { items: rows.map((job) => toJobView(job)), ...page, limit, offset };
+  }
+
+  /** Removes what nobody needs any more, now instead of at its next time. */
+  tidy(): Promise<void> {
+    return this.#get().sweeper.tidy();
   }
 
   /** @throws AppError JOB_NOT_READY while the job waits or runs */

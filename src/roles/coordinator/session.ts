@@ -38,6 +38,8 @@ export class MinerSession implements MinerLink {
   /** Claims under way: slots that are as good as taken. */
   claiming = 0;
   readonly continues = true;
+  /** Last registration or heartbeat, monotonic ms. */
+  seenAt = 0;
   draining = false;
   open = true;
   readonly #channel: Channel;

@@ -248,3 +248,15 @@ export async function countQueued(db: Db): Promise<number> {
     .executeTakeFirstOrThrow();
   return row.count;
 }
+
+/** Raises the priority of a job that waits; whether it waited. */
+export async function raisePriority(tx: Db, jobId: string, priority: number): Promise<boolean> {
+  const result = await tx
+    .updateTable("coordinator_queue")
+    .set({ priority })
+    .where("job_id", "=", jobId)
+    .executeTakeFirst();
+  if (result.numUpdatedRows !== 1n) return false;
+  await tx.updateTable("coordinator_job").set({ priority }).where("job_id", "=", jobId).execute();
+  return true;
+}

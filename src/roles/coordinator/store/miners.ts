@@ -62,13 +62,14 @@ export async function markDeactivated(tx: Db, minerId: string, at: number | null
   return result.numUpdatedRows === 1n;
 }
 
-/** Records when a miner was last heard of, in Unix ms. */
-export async function markSeen(tx: Db, minerId: string, at: number): Promise<void> {
-  await tx
-    .updateTable("coordinator_miner")
-    .set({ last_seen_at: at })
-    .where("miner_id", "=", minerId)
+/** Ids of the miners that administrators keep from new jobs. */
+export async function listDeactivated(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom("coordinator_miner")
+    .select("miner_id")
+    .where("deactivated_at", "is not", null)
     .execute();
+  return rows.map(({ miner_id }) => miner_id);
 }
 
 /** What one ended lease adds to its miner's totals. */
