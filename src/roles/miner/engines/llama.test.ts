@@ -296,6 +296,21 @@ describe("abort, deadline, crash", () => {
     expect((await answer(ask("What is 37 + 45?"))).text).toBe("37 + 45 = 82.");
   });
 
+  it("runs more jobs at once after a change of its slots, which lets running jobs end", async () => {
+    const abort = new AbortController();
+    const { outcome } = await startLong({ signal: abort.signal, onChunk: never });
+    const { pid } = engine;
+    engine.resize(3);
+    const three = Promise.all([1, 2, 3].map(() => startLong({ onChunk: never })));
+    expect(engine.pid).toBe(pid);
+    abort.abort(new Error("enough"));
+    await expect(outcome).rejects.toThrow("enough");
+    // Nobody takes their pieces: all three have their first text only if they run at once.
+    for (const { outcome: held } of await three) held.catch(() => {});
+    expect(engine.pid).not.toBe(pid);
+    await gone(pid);
+  });
+
   it("stops an idle child and starts it again", async () => {
     await using idle = createBuiltinEngine({ ...common, command: command(), idleMs: 1 });
     let pid: number | undefined;
