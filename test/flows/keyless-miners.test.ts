@@ -6,6 +6,7 @@ import { waitForState } from "../harness/events.ts";
 import { expectSound, job, receiptsOf } from "../harness/jobs.ts";
 import { type Plain, PlainCaller } from "../harness/plain-caller.ts";
 import { ScriptedMiner, TEST_MODEL } from "../harness/scripted-miner.ts";
+import { awaitSweep } from "../harness/sweep.ts";
 
 const SETTINGS = { "coordinator.allow_keyless_miners": "true" };
 const CAPABILITIES = { models: [TEST_MODEL] };
@@ -242,6 +243,7 @@ describe("a miner that is lost", () => {
     for (let beat = 0; beat < 4; beat++) {
       clock.advance(20_000);
       expect((await miner.post("/v1/miners/heartbeat", { inflight: 1 })).status).toBe(200);
+      await awaitSweep(daemon, clock);
     }
     expect((await daemon.client.getJob(jobId)).attempts).toBe(1);
     expect((await resultOf(miner, jobId, "slow")).status).toBe(200);
@@ -306,6 +308,8 @@ describe("a miner without a key", () => {
     keyed.disconnect();
     await waitForState(daemon.client, jobId, ({ state }) => state === "QUEUED");
     clock.advance(BACKOFF_MS);
+    await awaitSweep(daemon, clock);
+    expect((await poll(miner, 0)).status).toBe(204);
     const fresh = await submit(daemon);
     expect((await poll(miner)).body["job_id"]).toBe(fresh);
     const other = await ScriptedMiner.join(daemon);

@@ -6,6 +6,7 @@ import { waitForState } from "../harness/events.ts";
 import { job } from "../harness/jobs.ts";
 import { PlainCaller } from "../harness/plain-caller.ts";
 import { PlainSocket } from "../harness/plain-socket.ts";
+import { awaitSweep } from "../harness/sweep.ts";
 
 const REGISTRATION = { capabilities: { models: ["llama3"] }, concurrency: 2, region: "eu" };
 const PROMPT = "Why?";
@@ -42,6 +43,7 @@ describe("/v1/ws/miner", () => {
     socket.send({ type: "heartbeat", inflight: 2, status: "ONLINE", metadata: {} });
     expect(await socket.next()).toMatchObject({ type: "heartbeat.ok", leases: [{}, {}] });
     clock.advance(20_000);
+    await awaitSweep(daemon, clock);
     socket.send({ type: "result", job_id: first, result: { output: "Because." }, metrics: {} });
     const done = await socket.next();
     expect(done).toMatchObject({ type: "result.ok", job_id: first, receipt: { job_id: first } });
@@ -83,8 +85,9 @@ describe("/v1/ws/miner", () => {
     clock.advance(20_000);
     await miner.post("/v1/miners/heartbeat", { inflight: 1 });
     clock.advance(20_000);
+    await awaitSweep(daemon, clock);
     expect((await daemon.client.getJob(jobId)).state).toBe("RUNNING");
-    clock.advance(11_000);
+    clock.advance(10_000);
     await waitForState(daemon.client, jobId, ({ state }) => state === "QUEUED");
   });
 
