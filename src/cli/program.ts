@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { readBuildInfo } from "../app/build-info.ts";
+import { addAdminCommands } from "./commands/admin.ts";
 import { addBackupCommands } from "./commands/backup.ts";
 import { addClientCommands } from "./commands/client.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
@@ -11,6 +12,7 @@ import { addMinerCommands } from "./commands/miner.ts";
 import { addReceiptCommands } from "./commands/receipt.ts";
 import { addSelfCommands } from "./commands/self.ts";
 import { addServeCommand } from "./commands/serve.ts";
+import { addStatusCommand } from "./commands/status.ts";
 import { addVersionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
 import { OUTPUT_FORMATS } from "./format.ts";
@@ -62,7 +64,9 @@ export function createProgram(context: CliContext): Command {
   addServeCommand(program, context);
   addMinerCommands(program, context);
   addClientCommands(program, context);
+  addStatusCommand(program, context);
   addReceiptCommands(program, context);
+  addAdminCommands(program, context);
   addKeysCommands(program, context);
   addConfigCommands(program, context);
   addBackupCommands(program, context);

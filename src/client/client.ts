@@ -1,7 +1,21 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
 import type { KeyKind } from "../wire/access.ts";
+import {
+  type AdminJobPage,
+  type AdminMiner,
+  type AdminMinerPage,
+  activateMiner,
+  deactivateMiner,
+  getAdminStats,
+  getStatus,
+  listAdminJobs,
+  listAdminMiners,
+  type Stats,
+  Status,
+} from "../wire/admin.ts";
 import type { EndEvent, JobEvent } from "../wire/job-events.ts";
+import { JobPage, listJobHistory } from "../wire/job-lists.ts";
 import {
   cancelJob,
   getJob,
@@ -16,6 +30,14 @@ import {
   submitJob,
 } from "../wire/jobs.ts";
 import { CreatedKey, createKey, getHealth, KeyView, listKeys, revokeKey } from "../wire/system.ts";
+import {
+  createTemplate,
+  deleteTemplate,
+  getTemplate,
+  listTemplates,
+  submitTemplate,
+  TemplateView,
+} from "../wire/templates.ts";
 import { type StreamOptions, streamJob } from "./job-stream.ts";
 import { createTransport, type TransportOptions } from "./transport.ts";
 
@@ -27,6 +49,9 @@ export type Receipt = z.infer<typeof ReceiptJson>;
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
+
+/** Members of a list's query; absent ones are left out. */
+export type ListQuery = Readonly<Record<string, string | number | undefined>>;
 
 export interface SubmitOptions extends CallOptions {
   /** Repeating a call with the same key runs one job. Absent: a random one, for the client's own retries. */
@@ -48,6 +73,27 @@ export interface Client {
   jobEvents(jobId: string, options?: StreamOptions): AsyncGenerator<JobEvent, void, undefined>;
   /** Waits for the end of a job and returns how it ended. Does not cancel it when the signal aborts. */
   waitForJob(jobId: string, options?: StreamOptions): Promise<EndEvent>;
+  /** A page of the caller's jobs, newest first; an administrator's: of all. The query is `JobListQuery`'s. */
+  listJobs(query: ListQuery, options?: CallOptions): Promise<JobPage>;
+  createTemplate(
+    template: { name: string; submission: JobInput },
+    options?: CallOptions,
+  ): Promise<TemplateView>;
+  listTemplates(options?: CallOptions): Promise<readonly TemplateView[]>;
+  getTemplate(name: string, options?: CallOptions): Promise<TemplateView>;
+  deleteTemplate(name: string, options?: CallOptions): Promise<TemplateView>;
+  submitTemplate(
+    name: string,
+    variables: Readonly<Record<string, string>>,
+    options?: SubmitOptions,
+  ): Promise<JobView>;
+  /** Jobs, miners and the machine now; for every key. */
+  status(options?: CallOptions): Promise<Status>;
+  adminStats(options?: CallOptions): Promise<Stats>;
+  adminJobs(query: ListQuery, options?: CallOptions): Promise<AdminJobPage>;
+  adminMiners(query: ListQuery, options?: CallOptions): Promise<AdminMinerPage>;
+  /** Keeps a miner from new jobs, or gives it jobs again. */
+  setMinerActive(minerId: string, active: boolean, options?: CallOptions): Promise<AdminMiner>;
   createKey(key: { kind: KeyKind; name: string }, options?: CallOptions): Promise<CreatedKey>;
   listKeys(options?: CallOptions): Promise<readonly KeyView[]>;
   revokeKey(keyId: string, options?: CallOptions): Promise<KeyView>;
@@ -80,6 +126,30 @@ export function createClient(options: TransportOptions): Client {
       for await (const event of client.jobEvents(jobId, opts)) if (event.event === "end") return event.data;
       const { state, error, delivered_bytes } = await client.getJob(jobId);
       return { state, error, delivered_bytes, finish_reason: null, receipt_id: null };
+    },
+    listJobs: (query, { signal } = {}) => call(listJobHistory, JobPage, { query, signal }),
+    createTemplate: (body, { signal } = {}) => call(createTemplate, TemplateView, { body, signal }),
+    listTemplates: async ({ signal } = {}) =>
+      (await call(listTemplates, listTemplates.responses[200].schema, { signal })).items,
+    getTemplate: (name, { signal } = {}) => call(getTemplate, TemplateView, { params: { name }, signal }),
+    deleteTemplate: (name, { signal } = {}) =>
+      call(deleteTemplate, TemplateView, { params: { name }, signal }),
+    submitTemplate: (name, variables, { idempotencyKey = randomUUID(), signal } = {}) =>
+      call(submitTemplate, JobView, {
+        params: { name },
+        body: { variables },
+        headers: { "idempotency-key": idempotencyKey },
+        signal,
+      }),
+    status: ({ signal } = {}) => call(getStatus, Status, { signal }),
+    adminStats: ({ signal } = {}) => call(getAdminStats, getAdminStats.responses[200].schema, { signal }),
+    adminJobs: (query, { signal } = {}) =>
+      call(listAdminJobs, listAdminJobs.responses[200].schema, { query, signal }),
+    adminMiners: (query, { signal } = {}) =>
+      call(listAdminMiners, listAdminMiners.responses[200].schema, { query, signal }),
+    setMinerActive: (minerId, active, { signal } = {}) => {
+      const contract = active ? activateMiner : deactivateMiner;
+      return call(contract, contract.responses[200].schema, { params: { miner_id: minerId }, signal });
     },
     createKey: (body, { signal } = {}) => call(createKey, CreatedKey, { body, signal }),
     listKeys: async ({ signal } = {}) =>

@@ -204,7 +204,7 @@ describe("administration", () => {
 
   it("shows miners, keeps one from jobs, and lets it go on", async () => {
     for (const id of submitted) await call("client", `/v1/jobs/${id}`, { method: "DELETE" });
-    const miner = await ScriptedMiner.join(daemon);
+    await ScriptedMiner.join(daemon);
     const { body } = await call("admin", "/v1/admin/miners");
     const [shown] = body.items;
     expect(shown).toMatchObject({

@@ -13,6 +13,10 @@ import { examples } from "../help.ts";
 import { decimal, type GlobalOptions, wholeNumber } from "../options.ts";
 import { openClient } from "../session.ts";
 
+import { addBatchCommand } from "./client-batch.ts";
+import { addClientListCommands } from "./client-lists.ts";
+import { addTemplateCommands } from "./client-templates.ts";
+
 const MAX_TEMPERATURE = 2;
 const MAX_SEED = 0xffff_ffff;
 
@@ -41,6 +45,9 @@ export function addClientCommands(program: Command, context: CliContext): void {
   addResult(client, context);
   addCancel(client, context);
   addReceipt(client, context);
+  addClientListCommands(client, context);
+  addTemplateCommands(client, context);
+  addBatchCommand(client, context);
 }
 
 function addSubmit(client: Command, { io }: CliContext): void {
