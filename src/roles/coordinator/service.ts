@@ -18,7 +18,7 @@ import { isKeyless } from "./keyless-profile.ts";
 import { type Backlog, Leases } from "./leases.ts";
 import { POSITION_BOUND } from "./limits.ts";
 import { CoordinatorMetrics } from "./metrics.ts";
-import { type MinerCondition, MinerHealth } from "./miner-health.ts";
+import { MinerHealth } from "./miner-health.ts";
 import { MinerHistory } from "./miner-history.ts";
 import { Miners } from "./miners.ts";
 import type { CoordinatorDeps } from "./ports.ts";
@@ -155,11 +155,6 @@ export class Coordinator {
   /** Serves a miner that an API key has admitted. */
   acceptMiner(keyId: string, channel: Channel): void {
     this.#get().miners.accept(keyId, channel);
-  }
-
-  /** How a miner stands: online, draining, offline or quarantined, and why it gets no work. */
-  minerCondition(minerId: string): MinerCondition {
-    return this.#health.conditionOf(minerId, this.#running?.dispatcher.sessions.get(minerId));
   }
 
   async submit(client: Principal, submission: JobSubmission, idempotency?: Idempotency): Promise<Submitted> {
