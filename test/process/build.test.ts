@@ -120,6 +120,19 @@ describe("the single file alone in an empty directory", () => {
     expect(packages.filter(({ text }) => text === "")).toEqual([]);
   });
 
+  it("finds itself well: doctor loads every native part, and leaves the directory as it was", async () => {
+    const before = readdirSync(directory, { recursive: true }).length;
+    const [file = "", ...args] = bare([binary, "doctor", "--output", "json"], ["AITBC_HTTP__PORT=0"]);
+    const { stdout } = await promisify(execFile)(file, args);
+    const { healthy, checks } = JSON.parse(stdout) as {
+      healthy: boolean;
+      checks: readonly { found: string }[];
+    };
+    expect(healthy).toBe(true);
+    expect(checks.map(({ found }) => found).join("\n")).toMatch(/builtin: .* loads and answers/);
+    expect(readdirSync(directory, { recursive: true })).toHaveLength(before);
+  });
+
   it("opens no inspector, neither by signal nor by environment", async () => {
     const [file = "", ...args] = bare(
       [binary, "__engine", cache],

@@ -109,7 +109,7 @@ describe.each(["zsh", "fish"] as const)("%s", (shell) => {
 
   it("gets every command, option and choice", () => {
     for (const node of commandTree(program)) {
-      const at = node.path.join(shell === "zsh" ? "_" : " ");
+      const at = shell === "zsh" ? node.path.join("_").replaceAll("-", "_") : node.path.join(" ");
       expect(script).toContain(shell === "zsh" ? `_aitbc${at && `_${at}`}() {` : `__aitbc_at \\'${at}\\'`);
       for (const { names, value } of node.options) {
         for (const name of names)

@@ -23,14 +23,14 @@ const UNSAFE: ReadonlyMap<number, string> = new Map([
   [0xfe534d42, "lies on a network (SMB2), where locks and flushes cannot be relied on"],
 ]);
 
-export interface FlushTimes {
+interface FlushTimes {
   readonly samples: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
 /** Measures how long the disk under a folder takes to make a small write safe, within MEASURE_MS. */
-export async function measureFlushes(folder: string, signal: AbortSignal): Promise<FlushTimes> {
+async function measureFlushes(folder: string, signal: AbortSignal): Promise<FlushTimes> {
   const file = await open(join(folder, "flush"), "wx", 0o600);
   const block = new Uint8Array(WRITE_BYTES);
   const times: number[] = [];

@@ -55,7 +55,7 @@ export function checkGpus(): Check {
 }
 
 /** How many files and sockets this process may have open; undefined where the system does not tell. */
-export function readDescriptorLimit(): number | undefined {
+function readDescriptorLimit(): number | undefined {
   // The types leave the report's content open; an absent member reads as undefined.
   const report = process.report?.getReport() as
     | { userLimits?: { open_files?: { soft?: number | "unlimited" } } }

@@ -23,7 +23,7 @@ class FakeMachine implements Host {
   readonly hasSystemd: boolean = true;
   readonly root = root;
   readonly executable: string | undefined = join(root, "single-file");
-  /** What exists: `group aitbc`, `passwd aitbc`, `active`, `enabled`. */
+  /** What is so: `group aitbc`, `passwd aitbc`, `active`, `enabled`, and `stale` for a unit read too early. */
   readonly facts = new Set<string>();
   /** Commands that change something, in order. */
   readonly ran: string[] = [];
@@ -33,6 +33,7 @@ class FakeMachine implements Host {
     const line = command.join(" ");
     const asked = /^getent (.*)|^systemctl is-(active|enabled)/.exec(line);
     if (asked) return { code: this.facts.has(asked[1] ?? asked[2] ?? "") ? 0 : 2, output: "" };
+    if (line.startsWith("systemctl show")) return { code: 0, output: this.facts.has("stale") ? "yes" : "no" };
     this.ran.push(line);
     if (this.failing !== "" && line.startsWith(this.failing)) return { code: 4, output: "no such luck" };
     if (command[0] === "groupadd") this.facts.add(`group ${command.at(-1)}`);
@@ -80,6 +81,15 @@ describe("self install", () => {
     await install(host);
     expect(host.ran).toContain("systemctl restart aitbc.service");
     expect(readFileSync(join(root, "usr/local/bin/aitbc"), "utf8")).toBe("the program, version 2");
+  });
+
+  it("goes on after an install that was interrupted before systemd read the unit", async () => {
+    const host = new FakeMachine();
+    await install(host);
+    host.ran.length = 0;
+    host.facts.add("stale");
+    await install(host);
+    expect(host.ran).toEqual(["systemctl daemon-reload", "systemctl restart aitbc.service"]);
   });
 
   it("changes nothing in a dry run, also where it would be refused", async () => {

@@ -92,7 +92,7 @@ export async function planInstall(host: Host, service: Service): Promise<Plan> {
         host,
         "have systemd read the unit",
         ["systemctl", "daemon-reload"],
-        async (changed) => !changed && (await active()),
+        async (changed) => !changed && (await active()) && (await hasReadUnit(host)),
       ),
       commandStep(host, "start it with the machine", ["systemctl", "enable", UNIT_NAME], () =>
         succeeds(host, ["systemctl", "is-enabled", "--quiet", UNIT_NAME]),
@@ -105,6 +105,18 @@ export async function planInstall(host: Host, service: Service): Promise<Plan> {
       ),
     ],
   };
+}
+
+/** Whether systemd knows the unit as it is on the disk: an earlier install may have been interrupted. */
+async function hasReadUnit(host: Host): Promise<boolean> {
+  const { output } = await host.run([
+    "systemctl",
+    "show",
+    "--property=NeedDaemonReload",
+    "--value",
+    UNIT_NAME,
+  ]);
+  return output !== "yes";
 }
 
 function userCommand(user: string): readonly [string, ...string[]] {

@@ -31,7 +31,7 @@ const TEXT_MODE = 0o644;
 const PERMISSIONS = 0o777;
 
 /** Runs a command. @throws AppError INTERNAL with what it said when it fails */
-export async function must(host: Host, command: readonly [string, ...string[]]): Promise<void> {
+async function must(host: Host, command: readonly [string, ...string[]]): Promise<void> {
   const { code, output } = await host.run(command);
   if (code === 0) return;
   throw new AppError("INTERNAL", `${command.join(" ")} failed (exit code ${code}): ${output}`);

@@ -63,6 +63,8 @@ Type=exec
 User=${service.user}
 Group=${service.user}
 ExecStart=${executableOf(service)} serve${roles}
+# systemctl reload aitbc: the configuration is read again, and what can change while it runs does.
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
 # Wrong configuration (${EXIT.usage}), database of a newer version (${EXIT.schemaNewer}), data in use (${EXIT.dataInUse}): a restart changes none of them.
