@@ -100,6 +100,20 @@ describe("a poll", () => {
     expect((await poll(miner)).body["job_id"]).toBe(jobId);
   });
 
+  it("ends with its caller, and nothing is claimed for it any more", async () => {
+    const { daemon, miner } = await bench();
+    const leaving = new AbortController();
+    const left = miner.call("POST", "/v1/miners/poll", { max_wait_seconds: 25 }, leaving.signal);
+    await miner.post("/v1/miners/heartbeat", { inflight: 0 });
+    leaving.abort();
+    await expect(left).rejects.toThrow();
+    const polls = /aitbc_http_requests_total\{[^}]*route="\/v1\/miners\/poll"/;
+    await expect.poll(async () => (await fetch(`${daemon.url}/metrics`)).text()).toMatch(polls);
+    const jobId = await submit(daemon);
+    const other = await join(daemon, "second");
+    expect((await poll(other)).body["job_id"]).toBe(jobId);
+  });
+
   it("of a miner with no free slot brings nothing; the slot that gets free does", async () => {
     const { daemon, miner } = await bench();
     const first = await take(daemon, miner);
@@ -330,6 +344,11 @@ describe("a miner without a key", () => {
     const { queue } = await daemon.client.getJob(jobId);
     expect(queue).toMatchObject({ miners_online: 1, miners_eligible: 0 });
     expect(queue?.reason).toMatch(/left out for another \d+ s: 5 attempts failed .* OOM: out of memory/);
+    const listed = await new PlainCaller(daemon.url, daemon.keys.admin).get("/v1/admin/miners");
+    expect(listed.body["items"]).toMatchObject([
+      { miner_id: expect.stringMatching(/^keyless-/), status: expect.any(String), jobs_failed: 5 },
+    ]);
+    expect(JSON.stringify(listed.body)).toMatch(/quarantined.*left out for another/i);
     clock.advance(QUARANTINE_BASE_MS);
     expect((await poll(miner)).body["job_id"]).toBe(jobId);
   });
