@@ -5,6 +5,8 @@ import { describe, expect, it } from "vitest";
 import { TestDaemon } from "../harness/daemon.ts";
 import { readStream, readUntil } from "../harness/events.ts";
 import { job } from "../harness/jobs.ts";
+import { PlainCaller } from "../harness/plain-caller.ts";
+import { PlainSocket } from "../harness/plain-socket.ts";
 import { childrenOf } from "../harness/process-table.ts";
 import { ScriptedMiner } from "../harness/scripted-miner.ts";
 
@@ -95,6 +97,40 @@ describe("a daemon that has stopped", () => {
       expect(openFiles(dataDir)).toEqual([]);
       expect(childrenOf("self")).toHaveLength(processes);
       expect(readdirSync(dataDir).filter((name) => /lock\.json|-wal$|-shm$/.test(name))).toEqual([]);
+    } finally {
+      await daemon[Symbol.asyncDispose]();
+    }
+  });
+
+  it("leaves nothing behind of polls and plain sockets, whether they ended before or with it", async () => {
+    const before = resources();
+    using timers = new OwnTimers();
+    const daemon = await TestDaemon.start({ settings: { "coordinator.allow_keyless_miners": "true" } });
+    try {
+      const { job_id: jobId } = await daemon.client.submitJob(job("a"));
+      const miner = PlainCaller.miner(daemon, "one");
+      const body = { capabilities: { models: ["nobody-asks-for-it"] }, region: "elsewhere", concurrency: 4 };
+      await miner.post("/v1/miners/register", body);
+      const left = new AbortController();
+      const polls = [left.signal, undefined].map((signal) =>
+        miner.call("POST", "/v1/miners/poll", { max_wait_seconds: 25 }, signal).catch(() => undefined),
+      );
+      left.abort();
+      const headers = { "X-Api-Key": daemon.keys.client };
+      const path = `${daemon.url}/v1/ws/client?job_id=${jobId}`;
+      const [gone, staying] = [await PlainSocket.open(path, headers), await PlainSocket.open(path, headers)];
+      const own = { "X-Api-Key": daemon.keys.miner, "X-Miner-ID": "one" };
+      const socket = await PlainSocket.open(`${daemon.url}/v1/ws/miner`, own);
+      await staying.next();
+      gone.close();
+      await gone.ended();
+      expect(timers.open.length).toBeGreaterThan(0);
+      await daemon.daemon.stop();
+      await Promise.all([...polls, staying.ended(), socket.ended()]);
+      for (let turns = 0; turns < MAX_TURNS && grown(before).length + timers.open.length > 0; turns++)
+        await turn();
+      expect(grown(before)).toEqual([]);
+      expect(timers.open).toEqual([]);
     } finally {
       await daemon[Symbol.asyncDispose]();
     }
