@@ -275,11 +275,11 @@ const EDGE: readonly Mutant[] = [
     edits: [
       {
         file: "src/kernel/http/router.ts",
-        find: `        const principal = await authorize(c.req, contract.access);
+        find: `        const principal = await authorize(c, contract.access);
         const [body, bodyText]`,
         replace: `        const anybody = { key_id: "", kind: "admin", owner_id: "" } as never;
         const isOpen = contract.path.endsWith("/receipt");
-        const principal = isOpen ? anybody : await authorize(c.req, contract.access);
+        const principal = isOpen ? anybody : await authorize(c, contract.access);
         const [body, bodyText]`,
       },
     ],
@@ -320,5 +320,39 @@ const EDGE: readonly Mutant[] = [
   },
 ];
 
+/** Faults of the miners that hold no key, which nothing but the coordinator's own fences holds to their leases. */
+const KEYLESS: readonly Mutant[] = [
+  {
+    name: "keyless-result-for-anybodys-job",
+    breaks: "a miner without a key writes under its own lease only",
+    edits: [
+      {
+        file: `${COORDINATOR}/keyless-miners.ts`,
+        find: "if (lease?.minerId === minerId && (token",
+        replace: "if (lease && (token",
+      },
+    ],
+    check: {
+      file: "test/flows/keyless-miners.test.ts",
+      test: "a result > for another miner's job, or under a token that is not the lease's, is 409 and changes nothing",
+    },
+  },
+  {
+    name: "keyless-heartbeat-keeps-everything",
+    breaks: "a job that its miner forgot goes to another miner",
+    edits: [
+      {
+        file: `${COORDINATOR}/keyless-miner.ts`,
+        find: "      .slice(0, inflight);",
+        replace: "      .slice(0, inflight + 1);",
+      },
+    ],
+    check: {
+      file: "src/roles/coordinator/keyless-miner.test.ts",
+      test: "a keyless miner > renews what it says it works on: begun leases first, then the newest",
+    },
+  },
+];
+
 /** Every fault that a check of this project must see. */
-export const MUTANTS: readonly Mutant[] = [...STORE, ...COORDINATOR_MUTANTS, ...EDGE];
+export const MUTANTS: readonly Mutant[] = [...STORE, ...COORDINATOR_MUTANTS, ...EDGE, ...KEYLESS];
