@@ -172,6 +172,10 @@ describe("usage", () => {
     [["version"]],
     [["miner", "start"]],
     [["client", "submit"]],
+    [["client", "template"]],
+    [["client", "batch-submit"]],
+    [["status"]],
+    [["admin"]],
     [["receipt", "verify"]],
   ])("%j has help with examples", async (words) => {
     const { code, stdout, stderr } = await run([...words, "--help"]);
@@ -188,7 +192,9 @@ describe("usage", () => {
       "serve",
       "miner",
       "client",
+      "status",
       "receipt",
+      "admin",
       "keys",
       "config",
       "backup",

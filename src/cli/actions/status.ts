@@ -47,7 +47,7 @@ async function watchStatus(io: Io, client: Client): Promise<void> {
 }
 
 /** The status for people; with an earlier look, rates since then. */
-export function formatStatus({ status, at }: Look, before?: Look): string {
+function formatStatus({ status, at }: Look, before?: Look): string {
   const { jobs, miners, system, units } = status;
   const seconds = before ? (at - before.at) / 1000 : 0;
   const perSecond = (now: number, then: number): string => `${((now - then) / seconds).toFixed(1)}/s`;

@@ -11,7 +11,7 @@ import { type BatchEntry, parseBatch } from "./entries.ts";
 import { type BatchState, keyOf, openState } from "./state.ts";
 
 /** Jobs submitted at once, unless told otherwise. */
-export const DEFAULT_CONCURRENCY = 16;
+const DEFAULT_CONCURRENCY = 16;
 /** Largest file of a batch, in bytes: it is kept in memory. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 const BAR_CELLS = 24;

@@ -105,39 +105,8 @@ export async function addToMiner(tx: Db, share: MinerShare): Promise<void> {
   await updateTotals.run(tx, share);
 }
 
-/** What a miner has done and earned so far, at this coordinator; it survives restarts. */
-export type MinerTotals = Pick<
-  MinerTable,
-  | "jobs_completed"
-  | "jobs_failed"
-  | "jobs_canceled"
-  | "units"
-  | "earned_uait"
-  | "busy_ms"
-  | "last_receipt_id"
-  | "registered_at"
->;
-
-/** The totals of a miner; undefined when it never registered. */
-export function minerTotals(db: Db, minerId: string): Promise<MinerTotals | undefined> {
-  return db
-    .selectFrom("coordinator_miner")
-    .select([
-      "jobs_completed",
-      "jobs_failed",
-      "jobs_canceled",
-      "units",
-      "earned_uait",
-      "busy_ms",
-      "last_receipt_id",
-      "registered_at",
-    ])
-    .where("miner_id", "=", minerId)
-    .executeTakeFirst();
-}
-
 /** Leases of a miner are counted up to here; beyond it the number is a lower bound. */
-export const MINER_JOBS_BOUND = 10_000;
+const MINER_JOBS_BOUND = 10_000;
 
 /** One lease of a miner. Times are Unix ms; `ended_at` and `outcome` are null while it runs. */
 export interface MinerJob
