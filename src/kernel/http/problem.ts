@@ -18,7 +18,7 @@ export interface Problem {
 const SPOKEN_5XX: ReadonlySet<string> = new Set(["SHUTTING_DOWN", "NO_ELIGIBLE_MINER"]);
 
 /** Writes an error as a problem document. */
-export function toProblem(error: unknown, requestId: string): Problem {
+function toProblem(error: unknown, requestId: string): Problem {
   const { code, definition, message, meta } = toAppError(error);
   const pointer = meta["pointer"];
   return {
