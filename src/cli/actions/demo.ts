@@ -12,6 +12,7 @@ import { type Verification, verifyReceipt } from "../../domain/receipt/verify.ts
 import { AppError } from "../../kernel/errors.ts";
 import { type Io, writeLine } from "../io.ts";
 import type { GlobalOptions } from "../options.ts";
+import { programName } from "../program-name.ts";
 import { painter } from "../style.ts";
 import { followJob } from "./follow.ts";
 import { readIdentities } from "./identities.ts";
@@ -122,12 +123,17 @@ async function showJob(
 }
 
 function sayNext(io: Io, daemon: Daemon, dataDir: string, stay: boolean): void {
+  const name = programName(io);
   const lines = stay
     ? [
         `it runs on at ${daemon.url} (docs: ${daemon.url}/docs) until Ctrl-C; in another terminal:`,
-        `  aitbc --url ${daemon.url} --data-dir ${dataDir} client submit --prompt "Tell me a story about a fox"`,
+        `  ${name} --url ${daemon.url} --data-dir ${dataDir} client submit --prompt "Tell me a story about a fox"`,
       ]
-    : ["where to go next:", "  aitbc serve", '  aitbc client submit --prompt "Tell me a story about a fox"'];
+    : [
+        "where to go next:",
+        `  ${name} serve`,
+        `  ${name} client submit --prompt "Tell me a story about a fox"   # in another terminal`,
+      ];
   for (const line of ["", ...lines]) writeLine(io.stderr, line);
 }
 

@@ -3,6 +3,7 @@ import type { Config } from "../../config/schema.ts";
 import { createLog, type Log } from "../../kernel/log.ts";
 import { type Io, type StopSignal, writeLine } from "../io.ts";
 import type { GlobalOptions } from "../options.ts";
+import { programName } from "../program-name.ts";
 import { reportError } from "../report-error.ts";
 
 /** Exit codes of a process that a signal ended: 128 and the signal's number (POSIX, sh). */
@@ -43,7 +44,10 @@ function announce(io: Io, daemon: Daemon): void {
   if (!io.stderr.isTTY) return;
   writeLine(io.stderr, `aitbc runs ${daemon.roles.join(" and ")} at ${daemon.url} (Ctrl-C stops it)`);
   if (!daemon.roles.includes("coordinator")) return;
-  writeLine(io.stderr, '  → in another terminal: aitbc client submit --prompt "What is 37 + 45?"');
+  writeLine(
+    io.stderr,
+    `  → in another terminal: ${programName(io)} client submit --prompt "What is 37 + 45?"`,
+  );
 }
 
 /** Reads the configuration again at each SIGHUP; one that is wrong changes nothing. */
