@@ -1,5 +1,6 @@
 import type { Compilable, CompiledQuery, Kysely } from "kysely";
 import { AppError } from "../errors.ts";
+import { executeOn } from "./handle.ts";
 
 /** Stands for a parameter while the query is compiled. */
 class Placeholder {
@@ -50,7 +51,8 @@ export function prepare<Schema, Params extends object>() {
         plan = compile(db, build);
         plans.set(adapter, plan);
       }
-      return db.getExecutor().executeQuery<Row>({ ...plan.query, parameters: fill(plan, params) });
+      const { sql, query, queryId } = plan.query;
+      return executeOn<Row>(db, { sql, query, queryId, parameters: fill(plan, params) });
     };
     return {
       all: async (db, params) => (await execute(db, params)).rows,

@@ -114,7 +114,7 @@ export interface ReceiptTable {
 export interface IdempotencyTable {
   /** In the order of `created_at`. */
   seq: Generated<number>;
-  /** SHA-256 of owner, method, path and key: small whatever the key is, so that the index stays in memory. */
+  /** Start of the SHA-256 of owner, method, path and key: small whatever the key is, so that the index stays in memory. */
   slot: Uint8Array;
   body_sha256: string;
   status: number;
