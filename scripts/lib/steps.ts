@@ -13,6 +13,9 @@ const BINARY = "dist/aitbc";
 /** Kills and seed of the torture in the gate: enough to meet every window, and the same ones each time. */
 const TORTURE_ARGS = ["--kills", "50", "--seed", "1"];
 
+/** Schedules and seed of the interleavings in the gate; without arguments the script plays 10,000. */
+const INTERLEAVE_ARGS = ["--schedules", "200", "--seed", "1"];
+
 export interface StepResult {
   readonly ok: boolean;
   /** What the step printed; shown when it failed. */
@@ -54,6 +57,7 @@ export const STEPS: readonly Step[] = [
       "scripts/gen-openapi.ts",
       "scripts/gen-config-example.ts",
       "scripts/gen-tokenizer.ts",
+      "scripts/gen-migrations-lock.ts",
     ],
     run: checkGenerated,
   },
@@ -64,6 +68,12 @@ export const STEPS: readonly Step[] = [
     about: "kill -9 at random points",
     needs: ["scripts/torture/kill.ts"],
     run: command("node", "scripts/torture/kill.ts", ...TORTURE_ARGS),
+  },
+  {
+    name: "interleave",
+    about: "paused, late, repeated and lying miners",
+    needs: ["scripts/sim/interleave.ts"],
+    run: command("node", "scripts/sim/interleave.ts", ...INTERLEAVE_ARGS),
   },
   {
     name: "mutants",

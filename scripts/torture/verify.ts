@@ -30,7 +30,7 @@ export interface Totals {
 }
 
 /** All rows of one job. */
-interface JobRows {
+export interface JobRows {
   readonly job: JobTable;
   readonly chunks: readonly ChunkTable[];
   readonly segments: readonly SegmentTable[];
@@ -56,15 +56,20 @@ export async function verifyDatabase(
       const client = acknowledged.get(jobId);
       if (client) checkClient(client, jobRows, findings);
       else findings.add(`job ${jobId} is in the database, but no key led to it: a submission ran twice`);
-      checkText(jobRows, findings);
-      checkSegments(jobRows, findings);
-      checkCharges(jobRows, findings);
-      checkReceipts(jobRows, keys, findings);
+      checkJobRows(jobRows, keys, findings);
     }
     return totals([...rows.values()]);
   } finally {
     raw.close();
   }
+}
+
+/** What must hold for the rows of every job that has ended, whatever happened to it. */
+export function checkJobRows(rows: JobRows, keys: SignerKeys, findings: Findings): void {
+  checkText(rows, findings);
+  checkSegments(rows, findings);
+  checkCharges(rows, findings);
+  checkReceipts(rows, keys, findings);
 }
 
 /** SQLite's own checks, and the coordinator's. */
@@ -208,7 +213,9 @@ function checkCharges({ job, segments, receipts }: JobRows, findings: Findings):
   if (meter !== BYTES_METER.name) return;
   // The request is charged to the segment that ends the job: one canceled while it waited again has none.
   const last = segments.at(-1);
-  const endsJob = last?.outcome === job.state.toLowerCase() && last.receipt_id !== null;
+  // A failed job ended with its last lease, whether that failed or was lost.
+  const endedIt = job.state === "FAILED" || last?.outcome === job.state.toLowerCase();
+  const endsJob = endedIt && (last?.receipt_id ?? null) !== null;
   const whole = BYTES_METER.units(job.delivered_bytes) + (endsJob ? prompt_units : 0);
   const asOne = segmentPrice(0n, BigInt(whole), BigInt(job.unit_price));
   const isWhole = units === whole && price === asOne;
