@@ -51,5 +51,6 @@ export function createDeps(store: CoordinatorDatabase, directory: string): Coord
     random: systemRandomBytes,
     meters: BYTES_ONLY,
     identityFile: join(directory, "coordinator.key"),
+    artifactsDirectory: join(directory, "artifacts"),
   };
 }

@@ -1,5 +1,3 @@
-import type { JobSubmission } from "../../../src/wire/jobs.ts";
-
 /** Bytes of a submission's body. */
 const BODY_BYTES = 300;
 
@@ -13,5 +11,3 @@ export const BODY: string = bodyOf("x".repeat(BODY_BYTES - bodyOf("").length));
 
 /** A submission as it comes out of the JSON parser: not yet checked. */
 export const SUBMISSION: unknown = JSON.parse(BODY);
-
-export type Submission = JobSubmission;
