@@ -10,8 +10,9 @@ import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { CoordinatorTables } from "../roles/coordinator/index.ts";
 import type { AccessTables } from "./access/tables.ts";
-import { MIGRATIONS } from "./migrations.ts";
+import { MIGRATIONS, RELEASED_MIGRATIONS } from "./migrations.ts";
 import { loadSqliteBinding } from "./native.ts";
+import { backUpBeforeUpgrade } from "./upgrade-backup.ts";
 
 /** All tables of the one database. */
 export type Tables = AccessTables & CoordinatorTables;
@@ -35,6 +36,7 @@ export async function openStore(options: {
     "Time of one physical commit, fsync included",
   );
   const operations = metrics.counter("aitbc_store_operations_total", "Operations in all commits");
+  let opened: Database<Tables> | undefined;
   try {
     const database = openDatabase<Tables>({
       path,
@@ -46,10 +48,18 @@ export async function openStore(options: {
         operations.inc(report.operations);
       },
     });
-    const migrated = await migrate(database, MIGRATIONS);
+    opened = database;
+    const migrated = await migrate(database, MIGRATIONS, {
+      released: RELEASED_MIGRATIONS,
+      async beforeUpgrade(next) {
+        const backup = await backUpBeforeUpgrade({ config, next, now: options.now });
+        log.info({ backup }, "database copied before its schema is brought up to date");
+      },
+    });
     if (migrated.length > 0) log.info({ migrations: migrated }, "database schema brought up to date");
     return withLock(database, lock);
   } catch (error) {
+    await opened?.[Symbol.asyncDispose]();
     lock[Symbol.dispose]();
     throw error;
   }

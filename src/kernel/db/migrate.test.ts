@@ -24,6 +24,12 @@ async function tables(db: Kysely<object>): Promise<string[]> {
   return (await db.introspection.getTables()).map(({ name }) => name).sort();
 }
 
+async function hashes({ db }: Database<object>) {
+  const found = await sql<{ sha256: string | null }>`
+    select sha256 from kernel_migration order by position`.execute(db);
+  return found.rows;
+}
+
 describe("migrate", () => {
   it("runs each migration once, in order", async () => {
     const database = open();
@@ -62,6 +68,50 @@ describe("migrate", () => {
     const database = open();
     await migrate(database, [SECOND]);
     expect(await codeOf(migrate(database, [FIRST, SECOND]))).toBe("STORAGE_MISUSE");
+  });
+
+  it("refuses a released migration that was changed, before and after it has run", async () => {
+    const database = open();
+    await migrate(database, [FIRST]);
+    const [ran] = await hashes(database);
+    const released = { [FIRST.name]: ran?.sha256 ?? "" };
+    expect(released[FIRST.name]).toMatch(/^[0-9a-f]{64}$/);
+    const changed = { ...SECOND, name: FIRST.name };
+    expect(await codeOf(migrate(open(), [changed], { released }))).toBe("SCHEMA_CHANGED");
+    const other = open();
+    await migrate(other, [changed]);
+    const start = migrate(other, [FIRST], { released });
+    await expect(start).rejects.toThrow(/"alpha-0001-a" is not the one that was released/);
+    expect(await migrate(database, [FIRST, SECOND], { released })).toEqual([SECOND.name]);
+  });
+
+  it("goes on with a database whose version recorded no hashes", async () => {
+    const database = open();
+    await database.operation(async (tx) => {
+      await sql`create table kernel_migration (position integer primary key, name text not null unique)`.execute(
+        tx,
+      );
+      await sql`insert into kernel_migration values (1, ${FIRST.name})`.execute(tx);
+    });
+    expect(await migrate(database, [FIRST, SECOND], { released: { [FIRST.name]: "0" } })).toEqual([
+      SECOND.name,
+    ]);
+    expect((await hashes(database)).map(({ sha256 }) => sha256?.length)).toEqual([undefined, 64]);
+  });
+
+  it("asks before an upgrade, but not on a fresh database, and stops when told so", async () => {
+    const database = open();
+    const asked: string[] = [];
+    const beforeUpgrade = async (next: string): Promise<void> => {
+      asked.push(next);
+      throw new Error("no room");
+    };
+    await migrate(database, [FIRST], { beforeUpgrade });
+    await migrate(database, [FIRST], { beforeUpgrade });
+    expect(asked).toEqual([]);
+    await expect(migrate(database, [FIRST, SECOND], { beforeUpgrade })).rejects.toThrow("no room");
+    expect(asked).toEqual([SECOND.name]);
+    expect(await tables(database.db)).toEqual(["alpha_0001_a", "kernel_migration"]);
   });
 
   it.each([[[SECOND, FIRST]], [[FIRST, FIRST]], [[{ ...FIRST, name: "nonsense" }]]])(
