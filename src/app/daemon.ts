@@ -127,6 +127,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       bus,
       ids,
       identityFile,
+      artifactsDirectory: dataPaths(config.data_dir).artifacts,
     });
     local.addRoutes(router);
     addMaintenanceRoutes(router, { store: database, config, log, clock });

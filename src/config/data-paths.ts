@@ -6,6 +6,7 @@ export function dataPaths(dataDir: string) {
   return {
     keyFile: (kind: "admin" | "client" | "miner"): string => join(dataDir, "keys", `${kind}.key`),
     coordinatorIdentity: join(dataDir, "coordinator", "identity.key"),
+    artifacts: join(dataDir, "artifacts"),
     minerIdentity: join(dataDir, "miner", "identity.key"),
   } as const;
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { JOB_STATES } from "../domain/job/state.ts";
 import { route } from "./access.ts";
+import { ArtifactResult } from "./artifacts.ts";
 import {
   DEFAULT_ATTEMPTS,
   DEFAULT_PRIORITY,
@@ -128,6 +129,7 @@ export const JobResult = z.object({
     original: z.unknown().optional().meta({
       description: "The result as its miner wrote it, where that was JSON of its own making",
     }),
+    artifact: ArtifactResult.optional(),
     partial: z.boolean().optional().meta({ description: "The job ended before its answer did" }),
   }),
   receipt: ReceiptJson.nullable(),

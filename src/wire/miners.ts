@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { route } from "./access.ts";
+import { UPLOAD_HINT } from "./artifacts.ts";
 import { MAX_GPUS, MAX_MODELS, MAX_PAGE, MAX_SLOTS } from "./limits.ts";
 import { DisplayName, JobId, LegacyAit, ModelName } from "./scalars.ts";
 
@@ -169,7 +170,7 @@ const ResultBody = z.looseObject({
     .refine((value) => value !== undefined, "is missing")
     .meta({
       description:
-        "The answer: a text, or an object whose `text`, `output` or `response` is one; the canonical JSON of anything else is the text",
+        'The answer: a text, or an object whose `text`, `output` or `response` is one; the canonical JSON of anything else is the text. A larger answer is uploaded first and named: `{"artifact": "sha256:…"}`',
     }),
   metrics: Metrics,
   lease_token: LeaseToken,
@@ -187,6 +188,7 @@ export const submitResult = route({
   headers: MinerHeaders,
   params: JobParams,
   body: ResultBody,
+  tooLargeHint: UPLOAD_HINT,
   responses: {
     200: { description: "Accepted", schema: Ok.extend({ receipt: JsonObject }) },
   },

@@ -18,6 +18,14 @@ function describeAccess(access: Access): string {
   return access === "public" ? "Public." : `Needs a key of kind ${access.join(" or ")}.`;
 }
 
+function streamedBody(description: string): ZodOpenApiOperationObject["requestBody"] & object {
+  return {
+    description,
+    content: { "*/*": { schema: { type: "string", format: "binary" } } },
+    required: true,
+  };
+}
+
 function toOperation(contract: Route): ZodOpenApiOperationObject {
   const responses: ZodOpenApiOperationObject["responses"] = {
     default: {
@@ -47,6 +55,7 @@ function toOperation(contract: Route): ZodOpenApiOperationObject {
     ...(contract.body
       ? { requestBody: { content: { "application/json": { schema: contract.body } }, required: true } }
       : {}),
+    ...(contract.stream ? { requestBody: streamedBody(contract.stream.description) } : {}),
     responses,
   };
 }

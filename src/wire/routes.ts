@@ -1,5 +1,6 @@
 import type { Route } from "./access.ts";
 import { ADMIN_ROUTES, MAINTENANCE_ROUTES } from "./admin.ts";
+import { ARTIFACT_ROUTES } from "./artifacts.ts";
 import { JOB_LIST_ROUTES } from "./job-lists.ts";
 import { JOB_ROUTES } from "./jobs.ts";
 import { KEYLESS_ROUTES } from "./miners.ts";
@@ -16,6 +17,7 @@ export const ROUTES: readonly Route[] = [
   ...JOB_LIST_ROUTES,
   ...TEMPLATE_ROUTES,
   ...JOB_ROUTES,
+  ...ARTIFACT_ROUTES,
   ...MINER_ROUTES,
   ...KEYLESS_ROUTES,
 ];

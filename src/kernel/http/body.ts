@@ -5,34 +5,42 @@ import { toJsonPointer } from "../json.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function tooLarge(maxBytes: number): AppError {
-  return new AppError("PAYLOAD_TOO_LARGE", `the body is larger than ${maxBytes} bytes; send a smaller one`);
+const SEND_LESS = "send a smaller one";
+
+function tooLarge(maxBytes: number, hint: string): AppError {
+  return new AppError("PAYLOAD_TOO_LARGE", `the body is larger than ${maxBytes} bytes; ${hint}`);
 }
 
 /** Reads a body of unknown length and stops at the bound, so that nobody can fill the memory. */
-async function readBounded(request: HonoRequest, maxBytes: number): Promise<Uint8Array> {
+async function readBounded(request: HonoRequest, maxBytes: number, hint: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of request.raw.body ?? []) {
     length += part.length;
-    if (length > maxBytes) throw tooLarge(maxBytes);
+    if (length > maxBytes) throw tooLarge(maxBytes, hint);
     parts.push(part);
   }
   return Buffer.concat(parts);
 }
 
 /**
- * Reads a request's body as JSON text of at most `maxBytes` bytes.
+ * Reads a request's body as JSON text of at most `maxBytes` bytes; `hint` says what to do with a larger one.
  * @throws AppError PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, MALFORMED_JSON (not UTF-8)
  */
-export async function readJsonText(request: HonoRequest, maxBytes: number): Promise<string> {
+export async function readJsonText(
+  request: HonoRequest,
+  maxBytes: number,
+  hint = SEND_LESS,
+): Promise<string> {
   const type = request.header("content-type");
   if (!type || !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type)) {
     throw new AppError("UNSUPPORTED_MEDIA_TYPE", "send the body with Content-Type: application/json");
   }
   const declared = Number(request.header("content-length") ?? Number.NaN);
-  if (declared > maxBytes) throw tooLarge(maxBytes);
-  const bytes = Number.isNaN(declared) ? await readBounded(request, maxBytes) : await request.arrayBuffer();
+  if (declared > maxBytes) throw tooLarge(maxBytes, hint);
+  const bytes = Number.isNaN(declared)
+    ? await readBounded(request, maxBytes, hint)
+    : await request.arrayBuffer();
   try {
     return decoder.decode(bytes);
   } catch (cause) {

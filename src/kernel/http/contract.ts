@@ -26,5 +26,9 @@ export interface RouteContract<Access = unknown> {
   readonly query?: z.ZodType;
   readonly headers?: z.ZodType;
   readonly body?: z.ZodType;
+  /** What a caller does whose body is too large; absent: it sends a smaller one. */
+  readonly tooLargeHint?: string;
+  /** The route takes a body of any bytes instead, which its handler reads as it arrives. */
+  readonly stream?: { readonly description: string };
   readonly responses: Readonly<Record<number, ResponseContract>>;
 }

@@ -20,6 +20,11 @@ export interface Call<C extends RouteContract, Principal> {
   readonly body: Parsed<C["body"]>;
   /** The text of the body as it came, for hashing; empty without a body. */
   readonly bodyText: string;
+  /**
+   * Opens the body of a route with `stream`; reading slowly slows its sender down. Null without a body. What is
+   * refused before is discarded, and its connection serves on.
+   */
+  openStream(): ReadableStream<Uint8Array> | null;
   readonly principal: Principal;
   readonly requestId: string;
   /** Aborts when the caller goes away. */
@@ -76,9 +81,10 @@ export function createRouter<Access, Principal>(
 ): Router<Access, Principal> {
   const app = new Hono<HttpVariables>();
   const contracts: RouteContract<Access>[] = [];
-  const readBody = async (c: Context, schema: z.ZodType | undefined): Promise<[unknown, string]> => {
+  const readBody = async (c: Context, contract: RouteContract<Access>): Promise<[unknown, string]> => {
+    const { body: schema, tooLargeHint } = contract;
     if (!schema) return [undefined, ""];
-    const text = await readJsonText(c.req, maxBodyBytes);
+    const text = await readJsonText(c.req, maxBodyBytes, tooLargeHint);
     const value: JsonValue = parseJson(text);
     return [check(schema, value, "body"), text];
   };
@@ -90,7 +96,7 @@ export function createRouter<Access, Principal>(
       app.on(contract.method, contract.path, async (c) => {
         c.set("route", contract.path);
         const principal = await authorize(c, contract.access);
-        const [body, bodyText] = await readBody(c, contract.body);
+        const [body, bodyText] = await readBody(c, contract);
         // The casts join the schema that was just applied to the type that the contract derives from it.
         const call = {
           params: contract.params && check(contract.params, c.req.param(), "path"),
@@ -98,6 +104,7 @@ export function createRouter<Access, Principal>(
           headers: contract.headers && check(contract.headers, c.req.header(), "header"),
           body,
           bodyText,
+          openStream: () => (contract.stream ? c.req.raw.body : null),
           principal,
           requestId: c.get("requestId"),
           signal: c.req.raw.signal,

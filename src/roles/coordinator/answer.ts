@@ -28,3 +28,10 @@ function findText(result: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** The artifact that a result names: its one member besides texts is `artifact`, `sha256:…`. */
+export function readReference(result: unknown): string | undefined {
+  if (typeof result !== "object" || result === null || !Object.hasOwn(result, "artifact")) return undefined;
+  const { artifact } = result as { readonly artifact: unknown };
+  return typeof artifact === "string" && artifact.startsWith("sha256:") ? artifact : undefined;
+}

@@ -1,6 +1,34 @@
 import { z } from "zod";
 import { MAX_OUTPUT_BYTES } from "../../wire/limits.ts";
 
+const GIB = 1024 ** 3;
+/** Bound of all sizes: far beyond any disk, and within the integers of JSON. */
+const MAX_BYTES = Number.MAX_SAFE_INTEGER;
+
+/** What may be uploaded, and how long it is kept. */
+const ArtifactsConfig = z.strictObject({
+  max_bytes: z.int().min(1).max(MAX_BYTES).default(GIB).meta({ description: "Largest artifact, in bytes" }),
+  owner_quota_bytes: z
+    .int()
+    .min(1)
+    .max(MAX_BYTES)
+    .default(4 * GIB)
+    .meta({ description: "What one owner may keep, in bytes; each artifact counts at least 4096" }),
+  total_quota_bytes: z
+    .int()
+    .min(1)
+    .max(MAX_BYTES)
+    .default(16 * GIB)
+    .meta({ description: "What all owners may keep together, in bytes" }),
+  keep_hours: z
+    .int()
+    .min(1)
+    .max(87_600)
+    .default(168)
+    .meta({ description: "How long an artifact is kept after its upload or the end of its job" }),
+});
+export type ArtifactsConfig = z.infer<typeof ArtifactsConfig>;
+
 /** The coordinator's section of the configuration. */
 export const CoordinatorConfig = z.strictObject({
   lease_seconds: z
@@ -47,6 +75,7 @@ export const CoordinatorConfig = z.strictObject({
   allow_keyless_miners: z.boolean().default(false).meta({
     description: "Admit miners that hold no signing key; their receipts carry this coordinator's word alone",
   }),
+  artifacts: ArtifactsConfig.prefault({}),
   max_sessions: z.int().min(1).max(100_000).default(2_000).meta({ description: "Miners connected at once" }),
 });
 export type CoordinatorConfig = z.infer<typeof CoordinatorConfig>;

@@ -17,7 +17,9 @@ import {
   type Registration,
   type ResultBody,
 } from "../../wire/miners.ts";
-import { readAnswer } from "./answer.ts";
+import { readAnswer, readReference } from "./answer.ts";
+import { resultTooLarge } from "./artifacts/admission.ts";
+import type { Artifacts } from "./artifacts/artifacts.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { KeylessMiner } from "./keyless-miner.ts";
@@ -64,6 +66,7 @@ interface KeylessDeps {
   readonly streams: Streams;
   readonly settlement: Settlement;
   readonly dispatcher: Dispatcher;
+  readonly artifacts: Artifacts;
 }
 
 /**
@@ -171,13 +174,13 @@ export class KeylessMiners {
     this.#deps.bus.emit("job.started", { job_id: jobId, miner_id: lease.minerId, token: lease.token });
   }
 
-  /** Completes a job. The receipt is the answer. @throws AppError STALE_LEASE, PAYLOAD_TOO_LARGE */
+  /** Completes a job. The receipt is the answer. @throws AppError STALE_LEASE, PAYLOAD_TOO_LARGE, INVALID_PAYLOAD */
   async complete(
     caller: KeylessCaller,
     jobId: string,
     { result, lease_token }: Pick<ResultBody, "result" | "lease_token">,
   ): Promise<Record<string, unknown>> {
-    const { settlement } = this.#deps;
+    const { settlement, artifacts } = this.#deps;
     const { text, answer } = readAnswer(result);
     if (lease_token !== undefined && (await this.#hasRun(caller, jobId, lease_token))) {
       const receipt = await settlement.replayUnsigned(jobId, lease_token, answer.sha256);
@@ -185,11 +188,13 @@ export class KeylessMiners {
     }
     const lease = await this.#held(caller, jobId, lease_token);
     const most = lease.terms.max_output_bytes;
-    if (utf8Length(text) > most) {
-      throw new AppError("PAYLOAD_TOO_LARGE", `the answer is larger than ${most} bytes; the terms say so`);
-    }
+    if (utf8Length(text) > most) throw resultTooLarge(most);
+    const reference = readReference(result);
+    const artifact =
+      reference === undefined ? undefined : await artifacts.takeAsResult(caller.principal, reference);
     try {
-      return { ...(await settlement.completeUnsigned(lease, text, answer)) };
+      const whole = { ...answer, ...(artifact && { artifact }) };
+      return { ...(await settlement.completeUnsigned(lease, text, whole)) };
     } finally {
       this.#free(lease);
     }

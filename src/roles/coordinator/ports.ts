@@ -26,4 +26,6 @@ export interface CoordinatorDeps {
   readonly meters: Meters;
   /** Where the coordinator's identity key lies; made at the first start. */
   readonly identityFile: string;
+  /** Where uploaded artifacts lie; made when it is missing. Nothing else may lie there. */
+  readonly artifactsDirectory: string;
 }

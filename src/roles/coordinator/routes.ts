@@ -13,6 +13,7 @@ import {
 } from "../../wire/jobs.ts";
 import { minerSession } from "../../wire/session.ts";
 import { addAdminRoutes, addJobListRoutes } from "./admin-routes.ts";
+import { addArtifactRoutes } from "./artifacts/routes.ts";
 import type { StreamItem } from "./events.ts";
 import { toIdempotency } from "./intake.ts";
 import { addKeylessRoutes } from "./keyless-routes.ts";
@@ -53,6 +54,7 @@ export function addCoordinatorRoutes(router: Router<Access, Principal>, coordina
   router.on(listJobReceipts, async ({ principal, params, query }) =>
     ok(await coordinator.receipts(principal, params.job_id, Number(query.cursor ?? 0), query.limit)),
   );
+  addArtifactRoutes(router, coordinator.artifacts);
   addKeylessRoutes(router, coordinator);
   addAdminRoutes(router, coordinator);
   router.socket(

@@ -6,6 +6,7 @@ import type { Principal } from "../../wire/access.ts";
 import type { JobListQuery, JobPage } from "../../wire/job-lists.ts";
 import type { JobResult, JobSubmission, JobView, QueueView, ReceiptPage } from "../../wire/jobs.ts";
 import { Admin } from "./admin.ts";
+import { Artifacts } from "./artifacts/artifacts.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -69,6 +70,8 @@ export class Coordinator {
   readonly admin: Admin;
   /** Submissions that clients keep under a name. */
   readonly templates: Templates;
+  /** What clients and miners upload. */
+  readonly artifacts: Artifacts;
 
   constructor(deps: CoordinatorDeps, config: CoordinatorConfig) {
     this.#deps = deps;
@@ -77,6 +80,7 @@ export class Coordinator {
     this.#health = new MinerHealth(deps.clock);
     this.minerHistory = new MinerHistory(deps);
     this.templates = new Templates(deps);
+    this.artifacts = new Artifacts({ ...deps, leases: this.#leases }, config.artifacts);
     this.admin = new Admin({
       ...deps,
       backlog: this.#backlog,
@@ -107,6 +111,7 @@ export class Coordinator {
     const identity = await openIdentity(identityFile, random);
     await this.#requirements.load();
     await this.admin.start();
+    await this.artifacts.start();
     const running = this.#compose(identity);
     this.#backlog.queued = await countQueued(store.db);
     await this.#adopt();
@@ -197,6 +202,7 @@ export class Coordinator {
       );
     }
     const receipt = await findReceipt(db, jobId);
+    const artifact = isKeyless(job.miner_id) ? await this.artifacts.resultOf(jobId) : undefined;
     return {
       result: {
         text: await readText(db, jobId),
@@ -206,6 +212,7 @@ export class Coordinator {
         usage: job.usage === null ? null : (JSON.parse(job.usage) as JobResult["result"]["usage"]),
         segments: job.token,
         ...(isKeyless(job.miner_id) && (await this.#readOriginal(jobId))),
+        ...(artifact && { artifact }),
         ...(isPartial(job) && { partial: true }),
       },
       receipt: receipt ? JSON.parse(receipt.document) : null,
@@ -300,6 +307,7 @@ export class Coordinator {
       streams: this.#streams,
       backlog: this.#backlog,
       health: this.#health,
+      artifacts: this.artifacts,
     };
     const readopt = (jobId: string): void => {
       this.#readopt(jobId).catch((error: unknown) =>

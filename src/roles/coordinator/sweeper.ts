@@ -1,5 +1,6 @@
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
+import type { Artifacts } from "./artifacts/artifacts.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
 import {
@@ -24,6 +25,7 @@ interface SweeperDeps {
   readonly settlement: Settlement;
   readonly dispatcher: Dispatcher;
   readonly requirements: Requirements;
+  readonly artifacts: Artifacts;
   /** Hears of a job that ended without having run. */
   readonly onExpired: (jobId: string) => void;
 }
@@ -62,10 +64,11 @@ export class Sweeper {
 
   /** Removes what nobody needs any more. */
   async tidy(): Promise<void> {
-    const { store, clock, requirements } = this.#deps;
+    const { store, clock, requirements, artifacts } = this.#deps;
     const before = clock.now() - IDEMPOTENCY_KEPT_MS;
     await store.operation((tx) => forgetIdempotencyKeys(tx, before, SWEEP_BATCH));
     await requirements.prune();
+    await artifacts.tidy();
   }
 
   async #sweepLeases(): Promise<void> {

@@ -172,6 +172,25 @@ export interface TemplateTable {
   submission: string;
 }
 
+/** Uploaded content that an owner keeps. The same content of several owners is one file. */
+export interface ArtifactTable {
+  /** SHA-256 of the content, as hex: the file's name. */
+  sha256: string;
+  owner_id: string;
+  size_bytes: number;
+  media_type: string;
+  created_at: number;
+  expires_at: number;
+}
+
+/** The artifact that is a job's result. Stays when the artifact has gone, as the job does. */
+export interface ArtifactResultTable {
+  job_id: string;
+  sha256: string;
+  size_bytes: number;
+  media_type: string;
+}
+
 export interface CoordinatorTables {
   coordinator_job: JobTable;
   coordinator_queue: QueueTable;
@@ -184,4 +203,6 @@ export interface CoordinatorTables {
   coordinator_miner: MinerTable;
   coordinator_day: DayTable;
   coordinator_template: TemplateTable;
+  coordinator_artifact: ArtifactTable;
+  coordinator_artifact_result: ArtifactResultTable;
 }

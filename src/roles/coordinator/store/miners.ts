@@ -32,6 +32,16 @@ export function findMiner(db: Db, minerId: string): Promise<MinerTable | undefin
   return db.selectFrom("coordinator_miner").selectAll().where("miner_id", "=", minerId).executeTakeFirst();
 }
 
+/** Ids of the miners that an API key admitted last. */
+export async function listMinersOfKey(db: Db, keyId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("coordinator_miner")
+    .select("miner_id")
+    .where("key_id", "=", keyId)
+    .execute();
+  return rows.map(({ miner_id }) => miner_id);
+}
+
 /** Miners in the order of their ids, from an offset on. */
 export function listMiners(db: Db, offset: number, limit: number): Promise<MinerTable[]> {
   return db

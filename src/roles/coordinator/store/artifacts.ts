@@ -1,0 +1,134 @@
+import { sql } from "kysely";
+import type { ArtifactResultTable, ArtifactTable } from "../tables.ts";
+import type { Db } from "./handle.ts";
+
+/** What an artifact counts at least, in bytes: a file takes a block of the disk, and each one has a row. */
+export const MIN_CHARGE_BYTES = 4096;
+
+const charged = sql<number>`coalesce(sum(case when size_bytes < ${sql.lit(MIN_CHARGE_BYTES)}
+  then ${sql.lit(MIN_CHARGE_BYTES)} else size_bytes end), 0)`;
+
+/** Stores an owner's claim on content; a later one keeps it longer and renames its media type. */
+export async function upsertArtifact(tx: Db, row: ArtifactTable): Promise<void> {
+  const { media_type, expires_at } = row;
+  await tx
+    .insertInto("coordinator_artifact")
+    .values(row)
+    .onConflict((conflict) =>
+      conflict.columns(["sha256", "owner_id"]).doUpdateSet({ media_type, expires_at }),
+    )
+    .execute();
+}
+
+/** What an owner keeps, in bytes that count against its quota; without one content. */
+export async function sumOfOwner(db: Db, ownerId: string, exceptSha256 = ""): Promise<number> {
+  const { bytes } = await db
+    .selectFrom("coordinator_artifact")
+    .select(charged.as("bytes"))
+    .where("owner_id", "=", ownerId)
+    .where("sha256", "<>", exceptSha256)
+    .executeTakeFirstOrThrow();
+  return Number(bytes);
+}
+
+/** What all owners keep; content of several of them counts once. */
+export async function sumOfAll(db: Db, exceptSha256 = ""): Promise<number> {
+  const { bytes } = await db
+    .selectFrom((e) =>
+      e
+        .selectFrom("coordinator_artifact")
+        .select(["sha256", "size_bytes"])
+        .distinct()
+        .where("sha256", "<>", exceptSha256)
+        .as("content"),
+    )
+    .select(charged.as("bytes"))
+    .executeTakeFirstOrThrow();
+  return Number(bytes);
+}
+
+/** An owner's artifact; of any owner where none is named. */
+export function findArtifact(db: Db, sha256: string, ownerId?: string): Promise<ArtifactTable | undefined> {
+  let query = db
+    .selectFrom("coordinator_artifact")
+    .selectAll()
+    .where("sha256", "=", sha256)
+    .orderBy("expires_at", "desc")
+    .limit(1);
+  if (ownerId !== undefined) query = query.where("owner_id", "=", ownerId);
+  return query.executeTakeFirst();
+}
+
+/** Keeps an owner's artifact until a time; whether there is one. */
+export async function keepArtifact(
+  tx: Db,
+  { sha256, owner_id, expires_at }: Pick<ArtifactTable, "sha256" | "owner_id" | "expires_at">,
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable("coordinator_artifact")
+    .set({ expires_at })
+    .where("sha256", "=", sha256)
+    .where("owner_id", "=", owner_id)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+export async function deleteArtifactRows(tx: Db, sha256: string, ownerId?: string): Promise<void> {
+  let query = tx.deleteFrom("coordinator_artifact").where("sha256", "=", sha256);
+  if (ownerId !== undefined) query = query.where("owner_id", "=", ownerId);
+  await query.execute();
+}
+
+/** Content with rows that have expired. */
+export async function listExpired(db: Db, now: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("coordinator_artifact")
+    .select("sha256")
+    .distinct()
+    .where("expires_at", "<=", now)
+    .limit(limit)
+    .execute();
+  return rows.map(({ sha256 }) => sha256);
+}
+
+export async function deleteExpired(tx: Db, sha256: string, now: number): Promise<void> {
+  await tx
+    .deleteFrom("coordinator_artifact")
+    .where("sha256", "=", sha256)
+    .where("expires_at", "<=", now)
+    .execute();
+}
+
+/** Names of content in their order, after one of them. */
+export async function listArtifacts(db: Db, after: string, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("coordinator_artifact")
+    .select("sha256")
+    .distinct()
+    .where("sha256", ">", after)
+    .orderBy("sha256")
+    .limit(limit)
+    .execute();
+  return rows.map(({ sha256 }) => sha256);
+}
+
+/** The artifact that is a job's result. */
+export function findArtifactResult(db: Db, jobId: string): Promise<ArtifactResultTable | undefined> {
+  return db
+    .selectFrom("coordinator_artifact_result")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .executeTakeFirst();
+}
+
+/** Whether content is the result of a job: of one client, or of any. */
+export async function isResult(db: Db, sha256: string, clientId?: string): Promise<boolean> {
+  let query = db
+    .selectFrom("coordinator_artifact_result as result")
+    .innerJoin("coordinator_job as job", "job.job_id", "result.job_id")
+    .select("job.job_id")
+    .where("result.sha256", "=", sha256)
+    .limit(1);
+  if (clientId !== undefined) query = query.where("job.client_id", "=", clientId);
+  return (await query.executeTakeFirst()) !== undefined;
+}
