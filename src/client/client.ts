@@ -29,6 +29,7 @@ import {
   ReceiptPage,
   submitJob,
 } from "../wire/jobs.ts";
+import { getMinerEarnings, getMinerJobs, type MinerEarnings, type MinerJobs } from "../wire/miners.ts";
 import { CreatedKey, createKey, getHealth, KeyView, listKeys, revokeKey } from "../wire/system.ts";
 import {
   createTemplate,
@@ -94,6 +95,10 @@ export interface Client {
   adminMiners(query: ListQuery, options?: CallOptions): Promise<AdminMinerPage>;
   /** Keeps a miner from new jobs, or gives it jobs again. */
   setMinerActive(minerId: string, active: boolean, options?: CallOptions): Promise<AdminMiner>;
+  /** What a miner ran, newest first; for the key that admitted it. The query is `limit` and `offset`. */
+  minerJobs(minerId: string, query: ListQuery, options?: CallOptions): Promise<MinerJobs>;
+  /** What a miner earned; for the key that admitted it. */
+  minerEarnings(minerId: string, options?: CallOptions): Promise<MinerEarnings>;
   createKey(key: { kind: KeyKind; name: string }, options?: CallOptions): Promise<CreatedKey>;
   listKeys(options?: CallOptions): Promise<readonly KeyView[]>;
   revokeKey(keyId: string, options?: CallOptions): Promise<KeyView>;
@@ -151,6 +156,17 @@ export function createClient(options: TransportOptions): Client {
       const contract = active ? activateMiner : deactivateMiner;
       return call(contract, contract.responses[200].schema, { params: { miner_id: minerId }, signal });
     },
+    minerJobs: (minerId, query, { signal } = {}) =>
+      call(getMinerJobs, getMinerJobs.responses[200].schema, {
+        params: { miner_id: minerId },
+        query,
+        signal,
+      }),
+    minerEarnings: (minerId, { signal } = {}) =>
+      call(getMinerEarnings, getMinerEarnings.responses[200].schema, {
+        params: { miner_id: minerId },
+        signal,
+      }),
     createKey: (body, { signal } = {}) => call(createKey, CreatedKey, { body, signal }),
     listKeys: async ({ signal } = {}) =>
       (await call(listKeys, listKeys.responses[200].schema, { signal })).items,

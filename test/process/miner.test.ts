@@ -59,3 +59,24 @@ describe("aitbc miner start", () => {
     expect(new Set(readings.map(({ text }) => text)).size).toBe(1);
   });
 });
+
+describe("aitbc miner jobs and earnings", () => {
+  it("tell what the miner of this machine ran and earned, and refuse a miner that is not known", async () => {
+    const { machine, served } = await coordinator();
+    const env = { AITBC_URL: served.url };
+    const early = await machine.run(["miner", "jobs"], { env });
+    expect(early.code).toBe(2);
+    expect(early.stderr).toContain("no miner has run in");
+    await startMiner(machine, served);
+    const client = served.client();
+    const { job_id } = await client.submitJob(job("What is 37 + 45?"));
+    await readStream(client, job_id);
+    const jobs = await machine.run(["miner", "jobs", "--output", "json"], { env });
+    expect(JSON.parse(jobs.stdout)).toMatchObject({ total: 1, jobs: [{ job_id, state: "COMPLETED" }] });
+    const earnings = await machine.run(["miner", "earnings", "--output", "json"], { env });
+    expect(JSON.parse(earnings.stdout)).toMatchObject({ completed_jobs: 1, currency: "AITBC" });
+    expect((await machine.run(["miner", "earnings"], { env })).stdout).toMatch(/jobs completed +1/);
+    const stranger = await machine.run(["miner", "jobs", "nobody"], { env });
+    expect([stranger.code, stranger.stderr]).toEqual([5, expect.stringContaining("miner not registered")]);
+  });
+});

@@ -24,7 +24,7 @@ const FLAGS: FlagMap = {
 };
 
 /** Folder of a miner of its own inside the data directory of this machine: it runs beside a daemon there. */
-const OWN_FOLDER = "standalone-miner";
+export const OWN_FOLDER = "standalone-miner";
 
 /**
  * The directory of this miner: the one that --data-dir names, else a folder of its own, because one process

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { MAX_TOKENS } from "../../wire/limits.ts";
+import { MAX_PAGE, MAX_TOKENS } from "../../wire/limits.ts";
 import type { MinerBenchOptions } from "../actions/miner-bench.ts";
+import type { MinerJobsOptions } from "../actions/miner-work.ts";
 import type { StartMinerOptions } from "../actions/start-miner.ts";
 import type { CliContext } from "../context.ts";
 import { addEngineOptions, ENGINE_FLAGS } from "../engine-options.ts";
@@ -35,6 +36,36 @@ export function addMinerCommands(program: Command, context: CliContext): void {
     });
   addBenchCommand(miner, context);
   addPullCommand(miner, context);
+  addWorkCommands(miner, context);
+}
+
+const MAX_OFFSET = 10_000;
+
+function addWorkCommands(miner: Command, { io }: CliContext): void {
+  miner
+    .command("jobs [miner]")
+    .description("what a miner ran for the coordinator, newest first; default: this machine's miner")
+    .option("--limit <n>", "most jobs", wholeNumber(1, MAX_PAGE))
+    .option("--offset <n>", "jobs to pass over", wholeNumber(0, MAX_OFFSET))
+    .addHelpText(
+      "after",
+      examples(
+        ["aitbc miner jobs", "of the miner on this machine"],
+        ["aitbc miner jobs --limit 5 --output json", "the last five, for a script"],
+      ),
+    )
+    .action(async (id: string | undefined, _options: object, command: Command) => {
+      const { printMinerJobs } = await import("../actions/miner-work.ts");
+      await printMinerJobs(io, command.optsWithGlobals<MinerJobsOptions>(), id);
+    });
+  miner
+    .command("earnings [miner]")
+    .description("what a miner earned at the coordinator; default: this machine's miner")
+    .addHelpText("after", examples(["aitbc miner earnings", "of the miner on this machine"]))
+    .action(async (id: string | undefined, _options: object, command: Command) => {
+      const { printMinerEarnings } = await import("../actions/miner-work.ts");
+      await printMinerEarnings(io, command.optsWithGlobals<GlobalOptions>(), id);
+    });
 }
 
 function addBenchCommand(miner: Command, context: CliContext): void {
