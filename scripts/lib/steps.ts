@@ -16,6 +16,9 @@ const TORTURE_ARGS = ["--kills", "50", "--seed", "1"];
 /** Schedules and seed of the interleavings in the gate; without arguments the script plays 10,000. */
 const INTERLEAVE_ARGS = ["--schedules", "200", "--seed", "1"];
 
+/** The soak in the gate: short, and few enough callers for two cores; its own defaults are many. */
+const SOAK_ARGS = ["--miners", "10", "--clients", "60", "--seconds", "5"];
+
 export interface StepResult {
   readonly ok: boolean;
   /** What the step printed; shown when it failed. */
@@ -74,6 +77,12 @@ export const STEPS: readonly Step[] = [
     about: "paused, late, repeated and lying miners",
     needs: ["scripts/sim/interleave.ts"],
     run: command("node", "scripts/sim/interleave.ts", ...INTERLEAVE_ARGS),
+  },
+  {
+    name: "soak",
+    about: "many miners and clients leave nothing behind",
+    needs: ["scripts/soak/miners.ts"],
+    run: command("node", "scripts/soak/miners.ts", ...SOAK_ARGS),
   },
   {
     name: "mutants",

@@ -68,6 +68,11 @@ export class Program {
     return this.#ready.promise;
   }
 
+  /** The id of the process that runs; undefined when there is none. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Resolves when the process has ended; at once when there is none. */
   get ended(): Promise<void> {
     return this.#ended;
