@@ -47,6 +47,22 @@ function rowsOf({ daemon, jobId }: Pick<Bench, "daemon" | "jobId">): unknown {
 }
 
 describe("a lease", () => {
+  it("that a leaving miner hands back at once costs the job no attempt, and the miner gets no other", async () => {
+    const { clock, daemon, miner: leaving, jobId, work } = await bench({ max_attempts: 1 });
+    const message = "this miner takes no further jobs";
+    leaving.send({ type: "reject", ...work.lease, code: "MINER_DRAINING", message });
+    await waitForState(daemon.client, jobId, ({ state }) => state === "QUEUED");
+    expect((await daemon.client.getJob(jobId)).attempts).toBe(0);
+    const other = await ScriptedMiner.join(daemon);
+    const again = await takeAgain(other, clock);
+    expect(again.lease).toEqual({ job_id: jobId, token: 2 });
+    await again.deliver("text");
+    again.complete();
+    await other.next("completed");
+    expect(await daemon.client.getJob(jobId)).toMatchObject({ state: "COMPLETED", attempts: 1 });
+    expect(leaving.all("offer")).toHaveLength(1);
+  });
+
   it("that another attempt has replaced writes nothing: chunk, progress, complete, fail are fenced", async () => {
     const { clock, daemon, miner: late, jobId, work: old } = await bench();
     await old.deliver("first ");
@@ -205,7 +221,7 @@ describe("a lie in a receipt", () => {
         const { signature, ...rest } = good(work);
         return {
           ...rest,
-          ...(signature && { signature: { ...signature, sig: `A${signature.sig.slice(1)}` } }),
+          ...(signature && { signature: { ...signature, sig: broken(signature.sig) } }),
         };
       },
       (work) => {
@@ -226,6 +242,11 @@ describe("a lie in a receipt", () => {
     expectSound(await receiptsOf(daemon.client, jobId), "text text text ", PROMPT);
   });
 });
+
+/** The signature with another first character. */
+function broken(sig: string): string {
+  return (sig.startsWith("A") ? "B" : "A") + sig.slice(1);
+}
 
 describe("a miner that breaks the protocol of delivery", () => {
   const breaches: [string, (work: Work) => void][] = [

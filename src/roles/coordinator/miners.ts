@@ -23,6 +23,9 @@ import type { Settlement } from "./settlement.ts";
 import { upsertMiner } from "./store/miners.ts";
 import type { Streams } from "./streams.ts";
 
+/** Code of a reject by a miner that is about to leave. */
+const DRAINING = "MINER_DRAINING";
+
 /** Bytes of the challenge that a miner signs. */
 const NONCE_BYTES = 32;
 
@@ -151,7 +154,10 @@ export class Miners implements SessionHandler {
   }
 
   async reject(session: MinerSession, frame: FrameOf<"reject">): Promise<void> {
-    await this.fail(session, { ...frame, type: "fail", retryable: true });
+    // An offer that crossed the miner's farewell: nobody is to blame, and it gets no further one.
+    const unbegun = frame.code === DRAINING;
+    if (unbegun) session.draining = true;
+    await this.#fail(session, { ...frame, type: "fail", retryable: true }, unbegun);
   }
 
   chunk(session: MinerSession, frame: FrameOf<"chunk">): void {
@@ -233,11 +239,16 @@ export class Miners implements SessionHandler {
   }
 
   async fail(session: MinerSession, frame: FrameOf<"fail">): Promise<void> {
+    await this.#fail(session, frame, false);
+  }
+
+  async #fail(session: MinerSession, frame: FrameOf<"fail">, unbegun: boolean): Promise<void> {
     const lease = this.#held(session, frame);
     await this.#deps.settlement.fail(lease, {
       outcome: "failed",
       error: `${frame.code}: ${frame.message}`,
       retry: frame.retryable,
+      unbegun: unbegun && lease.acceptedBytes === lease.terms.start_byte,
     });
     session.release(lease);
     this.#deps.dispatcher.nudge(session);

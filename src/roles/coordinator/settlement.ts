@@ -30,7 +30,7 @@ import type { Store } from "./ports.ts";
 import { type Answer, findAnswer, insertAnswer } from "./store/answers.ts";
 import { findReceipt, insertReceipt, markSegmentEnded } from "./store/delivery.ts";
 import type { Db } from "./store/handle.ts";
-import { enqueueAgain, markLeaseEnded } from "./store/jobs.ts";
+import { enqueueAgain, markLeaseEnded, takeBackAttempt } from "./store/jobs.ts";
 import { addToMiner } from "./store/miners.ts";
 import { addToDay } from "./store/totals.ts";
 import type { Streams } from "./streams.ts";
@@ -42,6 +42,8 @@ export interface LeaseFailure {
   readonly error: string | null;
   /** Whether another attempt may help. */
   readonly retry: boolean;
+  /** The miner never began, and not by its fault: the claim does not count as an attempt. */
+  readonly unbegun?: boolean;
 }
 
 /** What a miner hands in with a complete answer. */
@@ -65,6 +67,8 @@ interface Ending {
   readonly receiptBytes: Uint8Array | undefined;
   /** The answer as its miner wrote it, where that is more than the text. */
   readonly answer?: Answer;
+  /** The claim is taken back and counts for nobody. */
+  readonly unbegun?: boolean;
   /** When the job may run again, Unix ms; undefined when it has ended. */
   readonly wakeAt: number | undefined;
   readonly now: number;
@@ -123,7 +127,7 @@ export class Settlement {
     const now = this.#clock.now();
     const { job } = lease;
     const timeLeft = job.max_run_ms - job.run_ms - this.#ranMs(lease) > 0;
-    const requeue = failure.retry && timeLeft && job.attempts < job.max_attempts;
+    const requeue = failure.retry && timeLeft && (failure.unbegun || job.attempts < job.max_attempts);
     const event: JobEvent = failure.outcome === "canceled" ? "cancel" : requeue ? "requeue" : "fail";
     const portion = takePortion(lease);
     const receipt = leavesReceipt(portion.endByte - lease.terms.start_byte, failure.outcome)
@@ -140,12 +144,14 @@ export class Settlement {
       usage: null,
       receipt: receipt && (await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes)),
       receiptBytes,
+      unbegun: requeue && failure.unbegun === true,
       wakeAt: requeue ? now + this.#backoff(job.attempts) : undefined,
       now,
     };
     if (!(await this.#commit(ending))) return undefined;
     // What no other miner could do better either is the job's fault, or its client's wish.
-    if (failure.retry && failure.error !== null) this.#health.failed(lease.minerId, failure.error);
+    if (failure.retry && failure.error !== null && !failure.unbegun)
+      this.#health.failed(lease.minerId, failure.error);
     return ending.state;
   }
 
@@ -333,7 +339,8 @@ export class Settlement {
       });
     }
     if (ending.wakeAt !== undefined) await enqueueAgain(tx, job, ending.wakeAt);
-    await count(tx, ending, { ran_ms: ranMs, units: charge.units, price_uait: charge.price });
+    if (ending.unbegun) await takeBackAttempt(tx, job_id);
+    else await count(tx, ending, { ran_ms: ranMs, units: charge.units, price_uait: charge.price });
     return true;
   }
 }

@@ -201,6 +201,18 @@ export async function markLeaseEnded(tx: Db, end: LeaseEnd): Promise<boolean> {
   return (await updateLeaseEnded.run(tx, end)) === 1;
 }
 
+const updateAttempts = prepared<{ job_id: string }>()((db, p) =>
+  db
+    .updateTable("coordinator_job")
+    .set((e) => ({ attempts: e("attempts", "-", 1) }))
+    .where("job_id", "=", p("job_id")),
+);
+
+/** Takes back the last attempt of a job. The caller has fenced and ended its lease in the same operation. */
+export async function takeBackAttempt(tx: Db, jobId: string): Promise<void> {
+  await updateAttempts.run(tx, { job_id: jobId });
+}
+
 const updateQueuedEnded = prepared<Pick<JobTable, "job_id" | "state" | "completed_at" | "error">>()((db, p) =>
   db
     .updateTable("coordinator_job")
