@@ -38,7 +38,7 @@ export function mainBundle(info: BuildInfo): BuildOptions & { write: false } {
 
 /** What `LlamaLibrary` in the miner's engines names: the rest of node-llama-cpp is left out. */
 const LLAMA_ENTRY =
-  'export { getLlama, resolveChatWrapper, GeneralChatWrapper, LlamaText, LlamaLogLevel } from "node-llama-cpp";';
+  'export { getLlama, resolveChatWrapper, GeneralChatWrapper, LlamaText, LlamaLogLevel, LlamaGrammarEvaluationState } from "node-llama-cpp";';
 
 /**
  * node-llama-cpp in one file: it loads three times faster than its 500 modules, and needs no node_modules.

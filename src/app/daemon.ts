@@ -16,6 +16,7 @@ import { Lifecycle, type Part } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import { createMetrics, type Metrics } from "../kernel/metrics.ts";
 import { type CoordinatorRole, coordinator } from "../roles/coordinator/index.ts";
+import { gateway } from "../roles/gateway/index.ts";
 import { miner } from "../roles/miner/index.ts";
 import type { Access, Principal } from "../wire/access.ts";
 import type { BusEvents } from "../wire/events.ts";
@@ -27,7 +28,7 @@ import { HttpServer } from "./http.ts";
 import { addMaintenanceRoutes } from "./maintenance.ts";
 import { createAppMeters } from "./meters.ts";
 import { engineInputs, loadSqliteBinding } from "./native.ts";
-import { bindCoordinator } from "./ports.ts";
+import { bindCoordinator, bindGateway } from "./ports.ts";
 import { createCallLimits } from "./rate-limit.ts";
 import { createReload } from "./reload.ts";
 import { openStore, type Tables } from "./store.ts";
@@ -130,9 +131,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       artifactsDirectory: dataPaths(config.data_dir).artifacts,
     });
     local.addRoutes(router);
+    const stopping = lifecycle.signal;
+    const front = gateway.create({
+      ...shared,
+      coordinator: bindGateway(local),
+      store: tablesOf(database),
+      bus,
+      ids,
+      stopping,
+    });
+    front.addRoutes(router);
     addMaintenanceRoutes(router, { store: database, config, log, clock });
     readiness.set(coordinator.name, local.ready);
-    parts.push(rolePart(coordinator.name, local));
+    parts.push(rolePart(coordinator.name, local), rolePart(gateway.name, front));
   }
   const { version } = readBuildInfo();
   const { env, roles } = config;

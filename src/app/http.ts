@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
@@ -15,10 +15,12 @@ import type { Access, Principal } from "../wire/access.ts";
 import { MAX_FRAME_BYTES } from "../wire/limits.ts";
 import { toCanonicalPath } from "./path-aliases.ts";
 import { rateHeaders } from "./rate-limit.ts";
+import { answerRefusedRequests } from "./refused-requests.ts";
+import { type DeadlineLimits, RequestDeadlines } from "./request-deadlines.ts";
 
-/** Time for a request's headers, and for the whole request, in ms (design §12). */
+/** Time for a request's headers, in ms (design §12), and how often Node looks. */
 const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_CHECK_MS = 1_000;
 /** Connections that are idle this long are closed, in ms. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** A request id that a caller may choose. */
@@ -60,34 +62,42 @@ function createRootApp(options: {
   app.onError((error, c) => {
     const request_id = c.get("requestId");
     if (isServerFault(error)) log.error({ err: error, request_id, route: c.get("route") }, "request failed");
-    return problemResponse(error, request_id);
+    return problemResponse(error, request_id, c.get("errors"));
   });
   for (const router of options.routers) app.route("/", router.app);
   app.notFound((c) => {
-    const allowed = methodsOf(options.routers, c.req.path);
+    const there = contractsAt(options.routers, toCanonicalPath(c.req.path));
+    const allowed = there.map(({ method }) => method);
     const error =
       allowed.length > 0
         ? new AppError("METHOD_NOT_ALLOWED", `this route has ${allowed.join(", ")}`)
         : new AppError("ROUTE_NOT_FOUND", "there is no such route; /docs lists them");
-    const response = problemResponse(error, c.get("requestId"));
+    const response = problemResponse(error, c.get("requestId"), there[0]?.errors);
     if (allowed.length > 0) response.headers.set("allow", allowed.join(", "));
     return response;
   });
   return app;
 }
 
-/** The methods of the routes that a path fits. */
-function methodsOf(routers: readonly AppRouter[], path: string): string[] {
+/** The contracts of the routes that a path fits. */
+function contractsAt(routers: readonly AppRouter[], path: string): AppRouter["contracts"][number][] {
   const parts = path.split("/");
   const fits = (pattern: string): boolean => {
     const expected = pattern.split("/");
+    const takesRest = expected.at(-1)?.endsWith("{.+}") ?? false;
     return (
-      expected.length === parts.length &&
+      (takesRest ? expected.length <= parts.length : expected.length === parts.length) &&
       expected.every((part, index) => part.startsWith(":") || part === parts[index])
     );
   };
-  return routers.flatMap(({ contracts }) =>
-    contracts.filter(({ path: p }) => fits(p)).map(({ method }) => method),
+  return routers.flatMap(({ contracts }) => contracts.filter((contract) => fits(contract.path)));
+}
+
+/** Whether a request's body is streamed to its route. */
+function isStreamed(routers: readonly AppRouter[], { method, url = "/" }: IncomingMessage): boolean {
+  const [path = "/"] = url.split("?");
+  return contractsAt(routers, toCanonicalPath(path)).some(
+    (contract) => contract.method === method && contract.stream !== undefined,
   );
 }
 
@@ -110,6 +120,8 @@ export class HttpServer implements Part {
     ids: Ids;
     log: Log;
     metrics: Metrics;
+    /** Limits of slow bodies; absent: those of `RequestDeadlines`. */
+    deadlines?: DeadlineLimits;
   }) {
     this.#host = options.host;
     this.#port = options.port;
@@ -124,11 +136,13 @@ export class HttpServer implements Part {
       fetch: this.app.fetch,
       // The adapter's type asks for `noServer` to be set, which it is.
       websocket: { server: this.#sockets as never },
+      serverOptions: { connectionsCheckingInterval: HEADERS_CHECK_MS },
     }) as Server;
     this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
-    this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
     this.#server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
     this.#server.maxConnections = options.maxConnections;
+    answerRefusedRequests(this.#server);
+    new RequestDeadlines(this.#server, (request) => isStreamed(options.routers, request), options.deadlines);
     options.metrics.observed("aitbc_http_websockets", "Open WebSockets", () => this.#sockets.clients.size);
   }
 

@@ -12,6 +12,7 @@ import type { Access, Principal } from "../wire/access.ts";
 import { getLogs, runBackup, runReindex } from "../wire/admin.ts";
 import { programCommand } from "./native.ts";
 import type { Tables } from "./store.ts";
+import { UPGRADE_BACKUP_NAME } from "./upgrade-backup.ts";
 
 /** Backups that the folder may hold: nothing is deleted unasked, and no caller fills the disk. */
 const MAX_BACKUPS = 20;
@@ -84,7 +85,9 @@ async function backUp({
 }: MaintenanceDeps): Promise<{ file: string; size_bytes: number }> {
   const directory = join(config.data_dir, "backups");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (readdirSync(directory).length >= MAX_BACKUPS) {
+  // The copies made before upgrades have a bound of their own.
+  const kept = readdirSync(directory).filter((name) => !UPGRADE_BACKUP_NAME.test(name));
+  if (kept.length >= MAX_BACKUPS) {
     throw new AppError("LIMIT_EXCEEDED", `${MAX_BACKUPS} backups are kept already; move some elsewhere`);
   }
   const stamp = new Date(clock.now()).toISOString().replaceAll(/[:.]/g, "-");

@@ -1,10 +1,14 @@
+import { createClient } from "../client/client.ts";
 import { openSessionChannel } from "../client/session-channel.ts";
 import { findApiKey } from "../config/api-key.ts";
 import type { Config } from "../config/schema.ts";
 import { createChannelPair } from "../kernel/channel.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { CoordinatorRole } from "../roles/coordinator/index.ts";
+import type { BatchPort } from "../roles/gateway/index.ts";
 import type { CoordinatorLink } from "../roles/miner/index.ts";
+
+const MS_PER_SECOND = 1000;
 
 /** The miner's way to a coordinator in this process: the same frames through the same parser, in memory. */
 function localLink(coordinator: CoordinatorRole): CoordinatorLink {
@@ -15,19 +19,27 @@ function localLink(coordinator: CoordinatorRole): CoordinatorLink {
       coordinator.acceptLocalMiner(coordinatorEnd);
       return minerEnd;
     },
+    openArtifact: (sha256) => coordinator.openArtifactForLocalMiner(sha256),
   };
 }
 
 /** The miner's way to a coordinator elsewhere. The key is read at each connection, since it may be replaced. */
 function remoteLink(url: string, config: Config): CoordinatorLink {
+  const requireKey = async (): Promise<string> => {
+    const apiKey = await findApiKey(config, "miner", url);
+    if (apiKey !== undefined) return apiKey;
+    throw new AppError("UNAUTHORIZED_KEY", `no miner's API key for ${url}; set AITBC_API_KEY`);
+  };
   return {
     label: url,
-    async open(signal) {
-      const apiKey = await findApiKey(config, "miner", url);
-      if (apiKey === undefined) {
-        throw new AppError("UNAUTHORIZED_KEY", `no miner's API key for ${url}; set AITBC_API_KEY`);
-      }
-      return openSessionChannel({ url, apiKey, signal });
+    open: async (signal) => openSessionChannel({ url, apiKey: await requireKey(), signal }),
+    async openArtifact(sha256, signal) {
+      const client = createClient({
+        url: url.replace(/^ws/i, "http"),
+        apiKey: await requireKey(),
+        timeoutMs: config.client.timeout_seconds * MS_PER_SECOND,
+      });
+      return client.openArtifact(sha256, signal);
     },
   };
 }
@@ -38,4 +50,9 @@ export function bindCoordinator(config: Config, local: CoordinatorRole | undefin
   if (url !== null) return remoteLink(url, config);
   if (local) return localLink(local);
   return remoteLink(config.client.url, config);
+}
+
+/** The gateway's way to the coordinator in this process. */
+export function bindGateway(coordinator: CoordinatorRole): BatchPort {
+  return coordinator.door;
 }

@@ -11,7 +11,7 @@ import { loadSqliteBinding } from "./native.ts";
 const KEPT_UPGRADE_BACKUPS = 3;
 const PRIVATE_MODE = 0o700;
 /** Only names that this file gives: other backups in the folder are never deleted. The time sorts as text. */
-const OWN_NAME = /^before-[a-z0-9-]+-(\d{8}T\d{6}Z)\.db$/;
+export const UPGRADE_BACKUP_NAME = /^before-[a-z0-9-]+-(\d{8}T\d{6}Z)\.db$/;
 
 /**
  * Copies the database to `<data_dir>/backups/before-<migration>-<time>.db`, checks the copy, deletes the oldest
@@ -60,8 +60,8 @@ function makeFolder(folder: string): void {
 }
 
 function removeOldest(folder: string): void {
-  const timeOf = (name: string): string => OWN_NAME.exec(name)?.[1] ?? "";
-  const own = readdirSync(folder).filter((name) => OWN_NAME.test(name));
+  const timeOf = (name: string): string => UPGRADE_BACKUP_NAME.exec(name)?.[1] ?? "";
+  const own = readdirSync(folder).filter((name) => UPGRADE_BACKUP_NAME.test(name));
   const newestFirst = own.sort((a, b) => timeOf(b).localeCompare(timeOf(a)));
   for (const name of newestFirst.slice(KEPT_UPGRADE_BACKUPS)) rmSync(join(folder, name), { force: true });
 }

@@ -10,6 +10,25 @@ export interface Output {
 
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
+/** What a person did at a prompt: typed a line, pressed Ctrl-C, or ended the input (Ctrl-D). */
+export type Typed = { readonly line: string } | "interrupted" | "ended";
+
+/** Lines that a person types and edits on a terminal. */
+export interface LineEditor extends Disposable {
+  read(prompt: string): Promise<Typed>;
+  /** As Ctrl-C does, where the terminal sent it as a signal. */
+  interrupt(): void;
+}
+
+export interface LineEditorOptions {
+  /** Earlier lines, the latest first. */
+  readonly history: readonly string[];
+  /** What the line can go on with: `options` stand in place of `word`, its end. */
+  readonly complete: (
+    line: string,
+  ) => Promise<{ readonly word: string; readonly options: readonly string[] }>;
+}
+
 /** All that a command knows of the process around it. */
 export interface Io {
   readonly env: Environment;
@@ -21,6 +40,8 @@ export interface Io {
   uptimeMs(): number;
   /** Listens to a signal; the returned function stops listening. */
   onSignal(signal: StopSignal, listener: () => void): () => void;
+  /** Opens an editor of lines. Absent where nobody sits at a terminal. */
+  readonly openEditor?: (options: LineEditorOptions) => LineEditor;
   /** Ends the process at once. */
   exit(code: number): never;
 }

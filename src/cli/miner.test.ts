@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { OllamaServer } from "../../test/harness/ollama-server.ts";
+import { OpenAiServer } from "../../test/harness/openai-server.ts";
 import { EXIT } from "../kernel/errors.ts";
 import type { Io, StopSignal } from "./io.ts";
 import { runCli } from "./run.ts";
@@ -111,6 +112,22 @@ describe("aitbc miner bench", () => {
     expect(result).toMatchObject({ engine: "ollama", model: MODEL, tokens: 3, error: null });
     expect(result["tokens_per_second"]).toBeGreaterThan(0);
     expect(server.last("/api/chat")["options"]).toMatchObject({ num_predict: 128, temperature: 0 });
+  });
+
+  it("measures a server of OpenAI's API as well, and doctor finds it", async () => {
+    const other = await OpenAiServer.start();
+    onTestFinished(() => other.stop());
+    other.says("one ", "two ", "three");
+    const engine = ["--engine", "openai", "--openai-url", other.url];
+    const terminal = new Terminal();
+    expect(await terminal.run("miner", "bench", ...engine, "--output", "json")).toBe(0);
+    const [result] = JSON.parse(terminal.stdout) as [Record<string, unknown>];
+    expect(result).toMatchObject({ engine: "openai", model: "m", tokens: 3, error: null });
+    const file = join(home, "config.json");
+    writeFileSync(file, JSON.stringify({ miner: { engine: "openai", openai: { url: other.url } } }));
+    const doctor = new Terminal();
+    await doctor.run("doctor", "--config-file", file, "--data-dir", join(home, "data"));
+    expect(doctor.stdout).toContain(`openai: vllm at ${other.url}`);
   });
 
   it("says so when no model answers, and when there is none of that name", async () => {

@@ -48,7 +48,7 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 export function decimal(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^\d+(\.\d+)?$/.test(text) && value >= min && value <= max) return value;
+    if (/^-?\d+(\.\d+)?$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
   };
 }

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import type { Io } from "./io.ts";
+import { openTerminalEditor } from "./line-editor.ts";
 
 /** Exit code of a program whose reader went away: what a shell shows for SIGPIPE. */
 const BROKEN_PIPE_EXIT = 128 + constants.signals.SIGPIPE;
@@ -18,6 +19,7 @@ export function createProcessIo(): Io {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
+    ...(process.stdin.isTTY && { openEditor: openTerminalEditor }),
     uptimeMs: () => performance.now(),
     onSignal(signal, listener) {
       process.on(signal, listener);

@@ -23,6 +23,7 @@ const VIEW = {
   expires_at: "2026-11-21T06:15:00.000Z",
   started_at: null,
   completed_at: null,
+  answer_format: "text",
   delivered_bytes: 0,
   units: 5,
   price_uait: "1500000",
@@ -33,6 +34,8 @@ const VIEW = {
     miners_online: 3,
     miners_eligible: 0,
     reason: "3 miners online, none has model x",
+    eta_p50_ms: null,
+    eta_p90_ms: null,
   },
 };
 const RECEIPT = { receipt_id: "r1", units: 5, price: 1, signature: { alg: "Ed25519" }, attestations: [{}] };
@@ -100,7 +103,11 @@ async function run(args: readonly string[], given: Given = {}): Promise<Ran> {
 const sse = (event: string, data: unknown, id?: number): string =>
   `event: ${event}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
 const end = (seq: number, state: string, error: string | null = null): string =>
-  sse("end", { state, error, finish_reason: null, delivered_bytes: 5, receipt_id: "r1" }, seq);
+  sse(
+    "end",
+    { state, error, finish_reason: null, delivered_bytes: 5, receipt_id: "r1", units: 5, usage: null },
+    seq,
+  );
 const STREAM = [
   sse("state", { state: "QUEUED", attempt: 0, miner_id: null, queue: VIEW.queue }),
   sse("chunk", { seq: 1, segment: 1, text: "He" }, 1),
@@ -173,6 +180,9 @@ describe("usage", () => {
     [["miner", "start"]],
     [["client", "submit"]],
     [["client", "template"]],
+    [["client", "chat"]],
+    [["client", "models"]],
+    [["client", "embed"]],
     [["client", "batch-submit"]],
     [["status"]],
     [["admin"]],
@@ -215,6 +225,11 @@ describe("usage", () => {
       "It must be a whole number from 1 to 131072.",
     ],
     [["client", "submit", "--prompt", "x", "--temperature", "hot"], "It must be a number from 0 to 2."],
+    [["client", "submit", "--prompt", "x", "--presence-penalty", "-3"], "It must be a number from -2 to 2."],
+    [
+      ["client", "submit", "--prompt", "x", "--format", "xml"],
+      "It must be json, or @FILE with a JSON Schema.",
+    ],
     [["version", "--output", "xml"], "Allowed choices are table, json, yaml."],
     [["serve", "--port", "eighty"], 'http.port = "eighty" (from --port) is not allowed'],
     [

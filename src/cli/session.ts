@@ -1,5 +1,6 @@
 import type { Client } from "../client/client.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
 import type { KeyKind } from "../wire/access.ts";
 import { type Io, writeLine } from "./io.ts";
 import { type FlagMap, type GlobalOptions, toFlagSettings } from "./options.ts";
@@ -27,8 +28,12 @@ export async function loadCommandConfig(
 
 /** A client for a command that needs a kind of key: the given one, or this machine's own. */
 export async function openClient(io: Io, options: GlobalOptions, kind: KeyKind): Promise<Client> {
-  const [{ config }, { findApiKey }, { createClient }] = await Promise.all([
-    loadCommandConfig(io, options),
+  return openConfiguredClient((await loadCommandConfig(io, options)).config, kind);
+}
+
+/** The same, for a command that has loaded its configuration. */
+export async function openConfiguredClient(config: Config, kind: KeyKind): Promise<Client> {
+  const [{ findApiKey }, { createClient }] = await Promise.all([
     import("../config/api-key.ts"),
     import("../client/client.ts"),
   ]);

@@ -19,6 +19,7 @@ const VIEW = {
   expires_at: "2026-11-21T06:15:00.000Z",
   started_at: null,
   completed_at: null,
+  answer_format: "text",
   delivered_bytes: 0,
   units: 0,
   price_uait: "0",
@@ -68,7 +69,15 @@ const chunk = (seq: number, text: string): string => sse("chunk", { seq, segment
 const end = (seq: number): string =>
   sse(
     "end",
-    { state: "COMPLETED", error: null, finish_reason: "stop", delivered_bytes: 5, receipt_id: "r" },
+    {
+      state: "COMPLETED",
+      error: null,
+      finish_reason: "stop",
+      delivered_bytes: 5,
+      receipt_id: "r",
+      units: 2,
+      usage: { prompt_tokens: 1, completion_tokens: 1 },
+    },
     seq,
   );
 const STATE = sse("state", { state: "RUNNING", attempt: 1, miner_id: "m" });

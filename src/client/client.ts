@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
+import { AppError } from "../kernel/errors.ts";
 import type { KeyKind } from "../wire/access.ts";
 import {
   type AdminJobPage,
@@ -14,6 +15,8 @@ import {
   type Stats,
   Status,
 } from "../wire/admin.ts";
+import { getArtifact } from "../wire/artifacts.ts";
+import { explainJob, JobExplanation } from "../wire/explain.ts";
 import type { EndEvent, JobEvent } from "../wire/job-events.ts";
 import { JobPage, listJobHistory } from "../wire/job-lists.ts";
 import {
@@ -29,7 +32,17 @@ import {
   ReceiptPage,
   submitJob,
 } from "../wire/jobs.ts";
-import { getMinerEarnings, getMinerJobs, type MinerEarnings, type MinerJobs } from "../wire/miners.ts";
+import {
+  activateMinerById,
+  drainMinerById,
+  getMiner,
+  getMinerEarnings,
+  getMinerJobs,
+  type MinerEarnings,
+  type MinerJobs,
+  MinerView,
+} from "../wire/miner-accounts.ts";
+import { listOpenAiModels, type OpenAiModel } from "../wire/openai/models.ts";
 import { CreatedKey, createKey, getHealth, KeyView, listKeys, revokeKey } from "../wire/system.ts";
 import {
   createTemplate,
@@ -39,6 +52,8 @@ import {
   submitTemplate,
   TemplateView,
 } from "../wire/templates.ts";
+import { type ArtifactCalls, createArtifactCalls } from "./artifacts.ts";
+import { type BatchCalls, createBatchCalls } from "./batches.ts";
 import { type StreamOptions, streamJob } from "./job-stream.ts";
 import { createTransport, type TransportOptions } from "./transport.ts";
 
@@ -65,6 +80,8 @@ export interface Client {
   health(options?: CallOptions): Promise<Health>;
   submitJob(job: JobInput, options?: SubmitOptions): Promise<JobView>;
   getJob(jobId: string, options?: CallOptions): Promise<JobView>;
+  /** Why a job went to its miner, or why it waits. */
+  explainJob(jobId: string, options?: CallOptions): Promise<JobExplanation>;
   getResult(jobId: string, options?: CallOptions): Promise<JobResult>;
   cancelJob(jobId: string, options?: CallOptions): Promise<JobView>;
   getReceipt(jobId: string, options?: CallOptions): Promise<Receipt>;
@@ -74,12 +91,16 @@ export interface Client {
   jobEvents(jobId: string, options?: StreamOptions): AsyncGenerator<JobEvent, void, undefined>;
   /** Waits for the end of a job and returns how it ended. Does not cancel it when the signal aborts. */
   waitForJob(jobId: string, options?: StreamOptions): Promise<EndEvent>;
+  /** The content of an artifact, read as it is taken; the signal ends the download too. */
+  openArtifact(sha256: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
   /** A page of the caller's jobs, newest first; an administrator's: of all. The query is `JobListQuery`'s. */
   listJobs(query: ListQuery, options?: CallOptions): Promise<JobPage>;
   createTemplate(
     template: { name: string; submission: JobInput },
     options?: CallOptions,
   ): Promise<TemplateView>;
+  /** The models that miners offer now. */
+  listModels(options?: CallOptions): Promise<readonly OpenAiModel[]>;
   listTemplates(options?: CallOptions): Promise<readonly TemplateView[]>;
   getTemplate(name: string, options?: CallOptions): Promise<TemplateView>;
   deleteTemplate(name: string, options?: CallOptions): Promise<TemplateView>;
@@ -95,10 +116,18 @@ export interface Client {
   adminMiners(query: ListQuery, options?: CallOptions): Promise<AdminMinerPage>;
   /** Keeps a miner from new jobs, or gives it jobs again. */
   setMinerActive(minerId: string, active: boolean, options?: CallOptions): Promise<AdminMiner>;
-  /** What a miner ran, newest first; for the key that admitted it. The query is `limit` and `offset`. */
+  /** How a miner stands; for the key that admitted it, or an administrator's, as the three below. */
+  getMiner(minerId: string, options?: CallOptions): Promise<MinerView>;
+  /** Keeps one's own miner from new jobs, or ends that. */
+  setMinerDraining(minerId: string, draining: boolean, options?: CallOptions): Promise<MinerView>;
+  /** What a miner ran, newest first. The query is `limit` and `offset`. */
   minerJobs(minerId: string, query: ListQuery, options?: CallOptions): Promise<MinerJobs>;
-  /** What a miner earned; for the key that admitted it. */
+  /** What a miner earned. */
   minerEarnings(minerId: string, options?: CallOptions): Promise<MinerEarnings>;
+  /** Content under its SHA-256. */
+  readonly artifacts: ArtifactCalls;
+  /** Files of calls, and their batches. */
+  readonly batches: BatchCalls;
   createKey(key: { kind: KeyKind; name: string }, options?: CallOptions): Promise<CreatedKey>;
   listKeys(options?: CallOptions): Promise<readonly KeyView[]>;
   revokeKey(keyId: string, options?: CallOptions): Promise<KeyView>;
@@ -115,6 +144,7 @@ export function createClient(options: TransportOptions): Client {
     submitJob: (body, { idempotencyKey = randomUUID(), signal } = {}) =>
       call(submitJob, JobView, { body, headers: { "idempotency-key": idempotencyKey }, signal }),
     getJob: (jobId, opts) => call(getJob, JobView, ofJob(jobId, opts)),
+    explainJob: (jobId, opts) => call(explainJob, JobExplanation, ofJob(jobId, opts)),
     getResult: (jobId, opts) => call(getJobResult, JobResult, ofJob(jobId, opts)),
     cancelJob: (jobId, opts) => call(cancelJob, JobView, ofJob(jobId, opts)),
     getReceipt: (jobId, opts) => call(getJobReceipt, ReceiptJson, ofJob(jobId, opts)),
@@ -129,11 +159,18 @@ export function createClient(options: TransportOptions): Client {
     jobEvents: (jobId, opts) => streamJob(transport, jobId, opts),
     async waitForJob(jobId, opts) {
       for await (const event of client.jobEvents(jobId, opts)) if (event.event === "end") return event.data;
-      const { state, error, delivered_bytes } = await client.getJob(jobId);
-      return { state, error, delivered_bytes, finish_reason: null, receipt_id: null };
+      const { state, error, delivered_bytes, units } = await client.getJob(jobId);
+      return { state, error, delivered_bytes, units, finish_reason: null, receipt_id: null, usage: null };
+    },
+    async openArtifact(sha256, signal) {
+      const { body } = await transport.open(getArtifact, { params: { sha256 }, signal });
+      if (body) return body;
+      throw new AppError("PROTOCOL_VIOLATION", "the server sent no content");
     },
     listJobs: (query, { signal } = {}) => call(listJobHistory, JobPage, { query, signal }),
     createTemplate: (body, { signal } = {}) => call(createTemplate, TemplateView, { body, signal }),
+    listModels: async ({ signal } = {}) =>
+      (await call(listOpenAiModels, listOpenAiModels.responses[200].schema, { signal })).data,
     listTemplates: async ({ signal } = {}) =>
       (await call(listTemplates, listTemplates.responses[200].schema, { signal })).items,
     getTemplate: (name, { signal } = {}) => call(getTemplate, TemplateView, { params: { name }, signal }),
@@ -156,6 +193,13 @@ export function createClient(options: TransportOptions): Client {
       const contract = active ? activateMiner : deactivateMiner;
       return call(contract, contract.responses[200].schema, { params: { miner_id: minerId }, signal });
     },
+    getMiner: (minerId, { signal } = {}) =>
+      call(getMiner, MinerView, { params: { miner_id: minerId }, signal }),
+    setMinerDraining: (minerId, draining, { signal } = {}) =>
+      call(draining ? drainMinerById : activateMinerById, MinerView, {
+        params: { miner_id: minerId },
+        signal,
+      }),
     minerJobs: (minerId, query, { signal } = {}) =>
       call(getMinerJobs, getMinerJobs.responses[200].schema, {
         params: { miner_id: minerId },
@@ -167,6 +211,8 @@ export function createClient(options: TransportOptions): Client {
         params: { miner_id: minerId },
         signal,
       }),
+    artifacts: createArtifactCalls(transport),
+    batches: createBatchCalls(transport),
     createKey: (body, { signal } = {}) => call(createKey, CreatedKey, { body, signal }),
     listKeys: async ({ signal } = {}) =>
       (await call(listKeys, listKeys.responses[200].schema, { signal })).items,

@@ -36,18 +36,29 @@ function readMembers(text: string): Members {
   }
 }
 
+/** What an error in the shape of OpenAI's API tells; its code is one of ours in lower case, if it is one. */
+function readOpenAiError({ error }: Members): { code?: string; message?: string | undefined } {
+  if (typeof error !== "object" || error === null) return {};
+  const { code, message } = error as Members;
+  return { message: textOf(message), ...(typeof code === "string" && { code: code.toUpperCase() }) };
+}
+
 const textOf = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
 /**
  * The error of an answer that is no success. A problem document (RFC 9457) keeps its code, detail and request
- * id; anything else is told by its status. `meta.retry_after_seconds` is the server's Retry-After.
+ * id, an error in OpenAI's shape its message; anything else is told by its status. `meta.retry_after_seconds` is the server's Retry-After.
  */
 export function problemToError(response: Response, text: string): AppError {
   const members = readMembers(text);
-  const code = isErrorCode(members["code"]) ? members["code"] : codeOfStatus(response.status);
+  const told = readOpenAiError(members);
+  const code = [members["code"], told.code].find(isErrorCode) ?? codeOfStatus(response.status);
   const detail =
-    textOf(members["detail"]) ?? textOf(members["title"]) ?? `the server answered with ${response.status}`;
+    textOf(members["detail"]) ??
+    told.message ??
+    textOf(members["title"]) ??
+    `the server answered with ${response.status}`;
   const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
   const instance = textOf(members["instance"]);
   const pointer = textOf(members["pointer"]);

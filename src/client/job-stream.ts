@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, createSystemClock } from "../kernel/clock.ts";
 import { AppError } from "../kernel/errors.ts";
+import { parseSse, type SseMessage } from "../kernel/http/sse.ts";
 import { parseJson } from "../kernel/json.ts";
 import { ChunkEvent, EndEvent, type JobEvent, StateEvent } from "../wire/job-events.ts";
 import { getJobEvents } from "../wire/jobs.ts";
 import { unreachableError } from "./failure.ts";
-import { parseSse, type SseMessage } from "./sse.ts";
 import type { Transport } from "./transport.ts";
 
 export interface StreamOptions {

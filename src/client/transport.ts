@@ -22,6 +22,10 @@ export interface CallInput {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** A body that is sent as it is read, instead of `body`; `content-type` is among the headers. */
+  readonly content?: ReadableStream<Uint8Array>;
+  /** Longest wait where another one than the transport's is needed, in ms. */
+  readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -61,6 +65,8 @@ function buildUrl(base: string, path: string, input: CallInput): string {
 
 /** Whether a call can be repeated without doing its work twice. */
 function isRepeatable(route: Route, input: CallInput): boolean {
+  // What was read of a stream is gone.
+  if (input.content) return false;
   return route.method !== "POST" || input.headers?.["idempotency-key"] !== undefined;
 }
 
@@ -141,13 +147,15 @@ export function createTransport(options: TransportOptions): Transport {
       // A redirect would hand the API key to another server.
       redirect: "error",
       ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
+      // `fetch` wants to know that it need not read an answer before it has sent all.
+      ...(input.content && { body: input.content, duplex: "half" }),
     });
     if (!response.ok) throw problemToError(response, await readBounded(response));
     return response;
   };
 
   const once = <T>(route: Route, schema: z.ZodType<T>, input: CallInput): Promise<T> =>
-    guarded(base, options.timeoutMs, input.signal, async (signal) => {
+    guarded(base, input.timeoutMs ?? options.timeoutMs, input.signal, async (signal) => {
       const text = await readBounded(await send(route, input, signal));
       return checkAnswer(schema, text, `${route.method} ${base}${route.path}`);
     });

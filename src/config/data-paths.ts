@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import type { Config } from "./schema.ts";
 
-/** Where a daemon keeps its files inside its data directory. */
+/** Where a daemon, and the commands of its owner, keep their files inside the data directory. */
 export function dataPaths(dataDir: string) {
   return {
     keyFile: (kind: "admin" | "client" | "miner"): string => join(dataDir, "keys", `${kind}.key`),
     coordinatorIdentity: join(dataDir, "coordinator", "identity.key"),
     artifacts: join(dataDir, "artifacts"),
+    chats: join(dataDir, "chats"),
     minerIdentity: join(dataDir, "miner", "identity.key"),
   } as const;
 }

@@ -17,6 +17,16 @@ const POOL_IDS = 128;
 const RANDOM_BYTES_PER_ID = 8;
 const MAX_SEQUENCE = 0xfff;
 
+/** The random parts of some ids, one after the other, as hex. */
+function randomPool(random: RandomBytes): string {
+  const bytes = Buffer.from(random(POOL_IDS * RANDOM_BYTES_PER_ID));
+  for (let at = 0; at < bytes.length; at += RANDOM_BYTES_PER_ID) {
+    // The two highest bits are the variant, 0b10.
+    bytes[at] = ((bytes[at] ?? 0) & 0x3f) | 0x80;
+  }
+  return bytes.toString("hex");
+}
+
 /**
  * Creates ids from a clock and random bytes. Within one millisecond the 12 bits after the version count up
  * (RFC 9562 §6.2, method 1); when they are used up the time part moves one millisecond ahead.
@@ -24,18 +34,16 @@ const MAX_SEQUENCE = 0xfff;
 export function createIds(clock: Clock, random: RandomBytes = systemRandomBytes): Ids {
   let lastMs = 0;
   let sequence = 0;
-  let pool: Uint8Array = new Uint8Array(0);
+  let pool = "";
   let used = 0;
   const randomHex = (): string => {
-    if (used + RANDOM_BYTES_PER_ID > pool.length) {
-      pool = random(POOL_IDS * RANDOM_BYTES_PER_ID);
+    if (used >= pool.length) {
+      pool = randomPool(random);
       used = 0;
     }
-    const bytes = Buffer.from(pool.buffer, pool.byteOffset + used, RANDOM_BYTES_PER_ID);
-    used += RANDOM_BYTES_PER_ID;
-    // The two highest bits are the variant, 0b10.
-    bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x80;
-    return bytes.toString("hex");
+    const hex = pool.slice(used, used + 2 * RANDOM_BYTES_PER_ID);
+    used += 2 * RANDOM_BYTES_PER_ID;
+    return hex;
   };
   return {
     next() {

@@ -12,6 +12,13 @@ export interface Metrics {
   /** A gauge whose value is read when the metrics are scraped. */
   observed(name: string, help: string, read: () => number): void;
   seconds<L extends string>(name: string, help: string, labels?: readonly L[]): Histogram<L>;
+  /** A histogram of what is no duration, with the upper bounds of its buckets. */
+  histogram<L extends string>(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: readonly L[],
+  ): Histogram<L>;
   /** All metrics in Prometheus' text format. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -36,6 +43,8 @@ export function createMetrics(): Metrics {
     },
     seconds: (name, help, labels = []) =>
       new Histogram({ name, help, labelNames: [...labels], buckets: SECONDS_BUCKETS, registers }),
+    histogram: (name, help, buckets, labels = []) =>
+      new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
     render: () => registry.metrics(),
   };
 }

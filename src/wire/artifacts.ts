@@ -1,6 +1,10 @@
 import { z } from "zod";
 import { route } from "./access.ts";
+import { MAX_PAGE } from "./limits.ts";
 import { Timestamp } from "./scalars.ts";
+
+/** Artifacts of a page that does not say how many. */
+const DEFAULT_PAGE = 50;
 
 /** What somebody does whose result is too large to be sent inline. */
 export const UPLOAD_HINT =
@@ -28,8 +32,8 @@ export type ArtifactView = z.infer<typeof ArtifactView>;
 
 /** A result that is an artifact. */
 export const ArtifactResult = ArtifactView.extend({
-  expires_at: Timestamp.nullable().meta({ description: "Until when it is kept; null: it has gone" }),
-}).meta({ description: "Where the miner uploaded its result; get it from /v1/artifacts" });
+  expires_at: Timestamp.nullable().meta({ description: "Until when it is kept at least; null: it has gone" }),
+}).meta({ description: "The result, or what the miner uploaded as its result; get it from /v1/artifacts" });
 export type ArtifactResult = z.infer<typeof ArtifactResult>;
 
 /** A name that no artifact can have is answered like any other unknown one. */
@@ -64,6 +68,28 @@ export const putArtifact = route({
 });
 export const postArtifact = route({ ...putArtifact, method: "POST" });
 
+export const ArtifactPage = z.object({
+  items: z.array(ArtifactView),
+  next_cursor: z.string().nullable(),
+  stored_bytes: z.int().meta({ description: "What all of the caller's artifacts count" }),
+  quota_bytes: z.int().meta({ description: "What they may count" }),
+});
+export type ArtifactPage = z.infer<typeof ArtifactPage>;
+
+export const listArtifacts = route({
+  method: "GET",
+  path: "/v1/artifacts",
+  access,
+  tag,
+  summary: "The caller's artifacts",
+  description: "By their names. Those that jobs have as their outputs are not among them.",
+  query: z.object({
+    limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
+    cursor: z.string().max(128).optional().meta({ description: "`next_cursor` of the page before" }),
+  }),
+  responses: { 200: { description: "A page of them", schema: ArtifactPage } },
+});
+
 export const getArtifact = route({
   method: "GET",
   path: "/v1/artifacts/:sha256",
@@ -97,4 +123,10 @@ export const deleteArtifact = route({
   responses: { 200: { description: "What it was", schema: ArtifactView } },
 });
 
-export const ARTIFACT_ROUTES = [putArtifact, postArtifact, getArtifact, deleteArtifact] as const;
+export const ARTIFACT_ROUTES = [
+  putArtifact,
+  postArtifact,
+  listArtifacts,
+  getArtifact,
+  deleteArtifact,
+] as const;

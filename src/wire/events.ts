@@ -13,6 +13,8 @@ export interface BusEvents {
   "receipt.issued": { readonly job_id: string; readonly receipt_id: string };
   /** A miner's session is open. Lost: the next heartbeat shows it. */
   "miner.connected": { readonly miner_id: string };
+  /** A miner says anew what it can do. Lost: its profile shows it. */
+  "miner.updated": { readonly miner_id: string };
   /** A miner's session has closed. Lost: its leases run out. */
   "miner.disconnected": { readonly miner_id: string };
   /** An API key was revoked. Lost: keys are read again within five seconds. */

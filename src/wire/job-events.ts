@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { JOB_STATES } from "../domain/job/state.ts";
-import { QueueView } from "./jobs.ts";
+import { QueueView, Usage } from "./jobs.ts";
 
 /** Data of the server-sent event `state`: where the job stands. It has no `id:`, since it is not replayed. */
 export const StateEvent = z.object({
@@ -16,7 +16,10 @@ export const ChunkEvent = z.object({
   seq: z.int().min(1),
   /** The lease token of the segment that delivered it: a change marks the seam between two miners. */
   segment: z.int().min(1),
+  /** Text of the answer, or a part of its lines, which may begin and end anywhere. */
   text: z.string(),
+  /** There where `text` is made of lines, each a JSON object that adds to the answer. */
+  format: z.literal("deltas").exactOptional(),
 });
 export type ChunkEvent = z.infer<typeof ChunkEvent>;
 
@@ -27,6 +30,8 @@ export const EndEvent = z.object({
   finish_reason: z.string().nullable(),
   delivered_bytes: z.int(),
   receipt_id: z.string().nullable(),
+  units: z.int().meta({ description: "Units charged for the whole job" }),
+  usage: Usage.nullable(),
 });
 export type EndEvent = z.infer<typeof EndEvent>;
 

@@ -6,8 +6,17 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 export const MAX_FRAME_BYTES = 1024 * 1024;
 /** Largest text of one chunk frame, in bytes: 64 KiB keeps a frame far below its limit when escaped. */
 export const MAX_CHUNK_BYTES = 64 * 1024;
-/** Largest output of one job that is kept inline, in bytes. */
-export const MAX_OUTPUT_BYTES = 1024 * 1024;
+/** Largest output of one job, in bytes: its miner keeps it in memory until the coordinator has confirmed its end. */
+export const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+/** Largest output that a result carries itself, in bytes: a larger one is an artifact. */
+export const MAX_INLINE_BYTES = 1024 * 1024;
+/**
+ * Longest text that another miner continues, with the payload, in bytes: both travel in one frame, where escapes
+ * make them longer.
+ */
+export const MAX_CONTINUED_BYTES = MAX_FRAME_BYTES / 2;
+/** Most text of one job that a miner has on its way without the coordinator's confirmation, in bytes. */
+export const MAX_UNSECURED_BYTES = 1024 * 1024;
 /** Longest model name, in characters. */
 export const MAX_MODEL_NAME = 128;
 /** Longest conversation, in messages. */
@@ -51,3 +60,20 @@ export const DEFAULT_ANALYTICS_DAYS = 7;
 export const MAX_ANALYTICS_DAYS = 365;
 /** Records of the log that are kept in memory, some hundred bytes each. */
 export const MAX_LOG_RECORDS = 1_000;
+/** Parts of one message: texts and images. */
+export const MAX_PARTS = 256;
+/** Tools that one job may name, and the longest name of one: what common APIs allow. */
+export const MAX_TOOLS = 128;
+export const MAX_TOOL_NAME = 64;
+/** Longest description of a tool, in characters. */
+export const MAX_TOOL_DESCRIPTION = 16_384;
+/** Longest id of a call, in characters. */
+export const MAX_CALL_ID = 128;
+/** Alternatives of a token that are told with their probabilities. */
+export const MAX_LOGPROBS = 20;
+/** Longest time that a model is asked to stay loaded, in seconds. */
+export const MAX_KEEP_ALIVE_SECONDS = 86_400;
+/** Longest vector that can be asked for. */
+export const MAX_DIMENSIONS = 16_384;
+/** Names of what a model can do. */
+export const MAX_FEATURES = 32;

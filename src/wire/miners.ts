@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { route } from "./access.ts";
 import { UPLOAD_HINT } from "./artifacts.ts";
-import { MAX_GPUS, MAX_MODELS, MAX_PAGE, MAX_SLOTS } from "./limits.ts";
+import { MAX_GPUS, MAX_MODELS, MAX_SLOTS } from "./limits.ts";
 import { DisplayName, JobId, LegacyAit, ModelName } from "./scalars.ts";
 
 /** Longest wait of one poll, in seconds: shorter than the idle limits of common proxies. Longer ones are cut. */
@@ -16,8 +16,6 @@ const MAX_FAIL_CODE = 64;
 const MAX_FAIL_MESSAGE = 512;
 /** Longest id in a path, in characters: a name that a miner chose, or an address. */
 const MAX_ID = 128;
-/** Pages of a miner's jobs begin at most here. */
-const MAX_OFFSET = 10_000;
 
 const Text = z.string().max(MAX_ID);
 
@@ -58,9 +56,6 @@ const MinerHeaders = z.object({
   "x-miner-id": DisplayName.optional().meta({ description: "Name of the miner; absent: default" }),
 });
 const JobParams = z.object({ job_id: Text });
-const MinerParams = z.object({
-  miner_id: Text.meta({ description: "The name of X-Miner-ID, or the id that registration answered" }),
-});
 
 const Ok = z.object({ status: z.literal("ok") });
 
@@ -101,7 +96,7 @@ const Heartbeat = z.looseObject({
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
-const HeldLease = z.object({ job_id: JobId, lease_token: z.int() });
+export const HeldLease = z.object({ job_id: JobId, lease_token: z.int() });
 export type HeldLease = z.infer<typeof HeldLease>;
 
 export const minerHeartbeat = route({
@@ -123,7 +118,7 @@ export const minerHeartbeat = route({
 });
 
 /** Any JSON object. */
-const JsonObject = z.record(z.string(), z.unknown());
+export const JsonObject = z.record(z.string(), z.unknown());
 
 /** A job as it is handed to a miner without a key. */
 export const Assignment = z.object({
@@ -222,113 +217,10 @@ export const drainMiner = route({
   access: ["miner"],
   tag: "Miners",
   summary: "Take no new jobs",
-  description: "Running jobs go on; polls are answered with 204. Ends with the next registration.",
+  description:
+    "Running jobs go on; polls are answered with 204. Ends with the next registration. X-Miner-ID may also be the id of a miner with a key of its own, as in `/v1/miners/{miner_id}/drain`.",
   headers: MinerHeaders,
   responses: { 200: { description: "Draining", schema: Ok.extend({ leases: z.array(HeldLease) }) } },
-});
-
-export const updateCapabilities = route({
-  method: "PUT",
-  path: "/v1/miners/:miner_id/capabilities",
-  access: ["miner"],
-  tag: "Miners",
-  summary: "Replace what a miner can do",
-  description: "The body is the capabilities, or an object with a member `capabilities`.",
-  params: MinerParams,
-  body: KeylessCapabilities.extend({ capabilities: KeylessCapabilities.optional() }),
-  responses: {
-    200: {
-      description: "In force for the next job",
-      schema: z.object({
-        miner_id: z.string(),
-        status: z.literal("updated"),
-        capabilities: JsonObject,
-        session_token: z.string(),
-      }),
-    },
-  },
-});
-
-const pageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(50),
-  offset: z.coerce.number().int().min(0).max(MAX_OFFSET).default(0),
-});
-
-const MinerJobs = z.object({
-  jobs: z.array(
-    z.object({
-      job_id: JobId,
-      lease_token: z.int(),
-      kind: z.string(),
-      model: z.string().nullable(),
-      state: z.string().meta({ description: "RUNNING, or how the lease ended" }),
-      started_at: z.string(),
-      completed_at: z.string().nullable(),
-      units: z.int(),
-      price_uait: z.string(),
-      receipt_id: z.string().nullable(),
-    }),
-  ),
-  total: z.int(),
-  limit: z.int(),
-  offset: z.int(),
-  miner_id: z.string(),
-});
-export type MinerJobs = z.infer<typeof MinerJobs>;
-
-export const listMinerJobs = route({
-  method: "POST",
-  path: "/v1/miners/:miner_id/jobs",
-  access: ["miner"],
-  tag: "Miners",
-  summary: "What a miner ran, newest first",
-  params: MinerParams,
-  query: pageQuery,
-  responses: { 200: { description: "A page of leases", schema: MinerJobs } },
-});
-export const getMinerJobs = route({ ...listMinerJobs, method: "GET" });
-
-const MinerEarnings = z.object({
-  miner_id: z.string(),
-  total_earnings: z.number().meta({ description: "Everything earned here, in AIT" }),
-  pending_earnings: z.number().meta({ description: "What of it is not paid out yet, in AIT" }),
-  total_earnings_uait: z.string(),
-  pending_earnings_uait: z.string(),
-  completed_jobs: z.int(),
-  currency: z.literal("AITBC"),
-  from_time: z.string().nullable(),
-  to_time: z.string(),
-  earnings_history: z.array(
-    z.object({ date: z.string(), amount: z.number(), amount_uait: z.string(), jobs: z.int() }),
-  ),
-});
-export type MinerEarnings = z.infer<typeof MinerEarnings>;
-
-export const listMinerEarnings = route({
-  method: "POST",
-  path: "/v1/miners/:miner_id/earnings",
-  access: ["miner"],
-  tag: "Miners",
-  summary: "What a miner earned",
-  params: MinerParams,
-  responses: { 200: { description: "Totals, and the last days that had any", schema: MinerEarnings } },
-});
-export const getMinerEarnings = route({ ...listMinerEarnings, method: "GET" });
-
-export const deregisterMiner = route({
-  method: "DELETE",
-  path: "/v1/miners/:miner_id",
-  access: ["miner"],
-  tag: "Miners",
-  summary: "Take a miner out",
-  description: "Its running jobs are given to others at once.",
-  params: MinerParams,
-  responses: {
-    200: {
-      description: "Gone",
-      schema: z.object({ miner_id: z.string(), status: z.literal("deregistered") }),
-    },
-  },
 });
 
 /** Frames of a miner's WebSocket. */
@@ -372,12 +264,6 @@ export const KEYLESS_ROUTES = [
   submitResult,
   failJob,
   drainMiner,
-  updateCapabilities,
-  listMinerJobs,
-  getMinerJobs,
-  listMinerEarnings,
-  getMinerEarnings,
-  deregisterMiner,
   minerSocket,
   clientSocket,
 ] as const;

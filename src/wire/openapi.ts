@@ -11,6 +11,10 @@ const ProblemSchema = z
     instance: z.string(),
     code: z.string(),
     pointer: z.string().optional(),
+    position: z.int().optional().meta({ description: "Of DEADLINE_UNREACHABLE: the place in the queue" }),
+    eta_p50_ms: z.int().optional(),
+    eta_p90_ms: z.int().optional(),
+    deadline_ms: z.int().optional(),
   })
   .meta({ id: "Problem", description: "RFC 9457 problem document" });
 
@@ -18,20 +22,23 @@ function describeAccess(access: Access): string {
   return access === "public" ? "Public." : `Needs a key of kind ${access.join(" or ")}.`;
 }
 
-function streamedBody(description: string): ZodOpenApiOperationObject["requestBody"] & object {
+function streamedBody({
+  description,
+  contentType = "*/*",
+}: NonNullable<Route["stream"]>): ZodOpenApiOperationObject["requestBody"] & object {
   return {
     description,
-    content: { "*/*": { schema: { type: "string", format: "binary" } } },
+    content: { [contentType]: { schema: { type: "string", format: "binary" } } },
     required: true,
   };
 }
 
 function toOperation(contract: Route): ZodOpenApiOperationObject {
+  const error: ZodOpenApiMediaTypes = contract.errors
+    ? { "application/json": { schema: contract.errors.schema } }
+    : { "application/problem+json": { schema: ProblemSchema } };
   const responses: ZodOpenApiOperationObject["responses"] = {
-    default: {
-      description: "An error",
-      content: { "application/problem+json": { schema: ProblemSchema } },
-    },
+    default: { description: "An error", content: error },
   };
   for (const [status, response] of Object.entries(contract.responses)) {
     const type = response.contentType ?? "application/json";
@@ -55,16 +62,18 @@ function toOperation(contract: Route): ZodOpenApiOperationObject {
     ...(contract.body
       ? { requestBody: { content: { "application/json": { schema: contract.body } }, required: true } }
       : {}),
-    ...(contract.stream ? { requestBody: streamedBody(contract.stream.description) } : {}),
+    ...(contract.stream ? { requestBody: streamedBody(contract.stream) } : {}),
     responses,
   };
 }
+
+type ZodOpenApiMediaTypes = Readonly<Record<string, { schema: z.ZodType }>>;
 
 /** Writes routes as an OpenAPI 3.1 document. */
 export function createOpenApi(routes: readonly Route[], version: string): object {
   const paths: ZodOpenApiPathsObject = {};
   for (const contract of routes) {
-    const path = contract.path.replaceAll(/:(\w+)/g, "{$1}");
+    const path = contract.path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "{$1}");
     paths[path] = { ...paths[path], [contract.method.toLowerCase()]: toOperation(contract) };
   }
   return createDocument({

@@ -43,9 +43,24 @@ export const Address = z
 /** A time as RFC 3339 in UTC with milliseconds. */
 export const Timestamp = z.string().meta({ format: "date-time", example: "2026-11-21T06:00:00.000Z" });
 
-/** Writes Unix milliseconds as RFC 3339 in UTC with milliseconds. */
+/** Seconds whose text is kept. A prime: times that are whole minutes or hours apart share no place. */
+const KEPT_SECONDS = 61;
+const SECOND_MS = 1000;
+const keptSeconds: ({ readonly second: number; readonly text: string } | undefined)[] = new Array(
+  KEPT_SECONDS,
+).fill(undefined);
+
+/** Writes Unix ms as RFC 3339 in UTC with milliseconds. Throws RangeError outside the seconds that a Date holds. */
 export function formatTime(unixMs: number): string {
-  return new Date(unixMs).toISOString();
+  const second = Math.floor(unixMs / SECOND_MS);
+  const place = ((second % KEPT_SECONDS) + KEPT_SECONDS) % KEPT_SECONDS;
+  let kept = keptSeconds[place];
+  if (kept?.second !== second) {
+    // "2026-11-21T06:00:00." without the milliseconds and the Z.
+    kept = { second, text: new Date(unixMs).toISOString().slice(0, -4) };
+    keptSeconds[place] = kept;
+  }
+  return `${kept.text}${String(Math.trunc(unixMs - second * SECOND_MS)).padStart(3, "0")}Z`;
 }
 
 /** µAIT as a decimal string. */

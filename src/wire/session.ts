@@ -3,16 +3,20 @@
  * travel in memory when miner and coordinator share a process. protocols/README.md tells the story.
  */
 import { z } from "zod";
+import { DELTA_FINISH_REASONS } from "../domain/job/deltas.ts";
 import type { RawFrame } from "../kernel/channel.ts";
 import { AppError } from "../kernel/errors.ts";
+import { compiledInUse } from "../kernel/http/compiled-schema.ts";
 import { parseJson } from "../kernel/json.ts";
 import { route } from "./access.ts";
 import { JobPayload, ReceiptJson } from "./jobs.ts";
 import {
   MAX_CHUNK_BYTES,
+  MAX_FEATURES,
   MAX_FRAME_BYTES,
   MAX_GPUS,
   MAX_MODELS,
+  MAX_NAME,
   MAX_OUTPUT_BYTES,
   MAX_SLOTS,
 } from "./limits.ts";
@@ -33,6 +37,14 @@ export const MinerModel = z.strictObject({
   engine: DisplayName,
   /** Measured; null before the first measurement. */
   tokens_per_second: z.int().min(0).nullable(),
+  /** Measured: how long it takes to load, in ms; absent before it was seen to. */
+  load_ms: z.int().min(0).nullable().exactOptional(),
+  /** Whether it is in memory now; absent where the engine cannot tell. */
+  loaded: z.boolean().exactOptional(),
+  /** False where it cannot go on with the text of another miner. */
+  continues: z.boolean().exactOptional(),
+  /** What it can do; see FEATURES. A newer miner may name what this coordinator does not know. */
+  features: z.array(z.string().max(MAX_NAME)).max(MAX_FEATURES),
 });
 export type MinerModel = z.infer<typeof MinerModel>;
 
@@ -122,7 +134,7 @@ export const MinerFrame = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("complete"),
     ...LEASE,
-    finish_reason: z.enum(["stop", "length"]),
+    finish_reason: z.enum(DELTA_FINISH_REASONS),
     usage,
     /** Built from the terms and signed by the miner. */
     receipt: ReceiptJson,
@@ -195,7 +207,7 @@ function decoder<T>(schema: z.ZodType<T>): (raw: RawFrame) => T {
     if (raw.length > MAX_FRAME_BYTES) {
       throw new AppError("PROTOCOL_VIOLATION", `a frame is longer than ${MAX_FRAME_BYTES} characters`);
     }
-    const parsed = schema.safeParse(parseJson(raw));
+    const parsed = compiledInUse(schema).safeParse(parseJson(raw));
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
     throw new AppError(

@@ -14,6 +14,7 @@ import { type Io, writeLine } from "../io.ts";
 import type { GlobalOptions } from "../options.ts";
 import { programName } from "../program-name.ts";
 import { painter } from "../style.ts";
+import { TextSink } from "./answer/sink.ts";
 import { followJob } from "./follow.ts";
 import { readIdentities } from "./identities.ts";
 import { outcomeError } from "./outcome.ts";
@@ -93,10 +94,11 @@ async function showJob(
   say(`prompt: ${options.prompt}`);
   const job = { payload: { type: "inference" as const, prompt: options.prompt } };
   const { job_id } = await client.submitJob(job, { signal });
-  const { text, end, firstTextMs } = await followJob(io, client, job_id, {
-    streamText: !options.json,
+  const { output, end, firstTextMs } = await followJob(io, client, job_id, {
+    ...(!options.json && { sink: new TextSink(io) }),
     signal,
   });
+  const { text } = output;
   if (!options.json && !io.stdout.isTTY) io.stdout.write("\n");
   const failure = outcomeError(job_id, end.state, end.error);
   if (failure) throw failure;

@@ -1,22 +1,27 @@
 import type { Client } from "../../client/client.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { EndEvent, StateEvent } from "../../wire/job-events.ts";
-import { type Io, writeLine, writeText } from "../io.ts";
-import { createProgress } from "../progress.ts";
+import { type Io, writeLine } from "../io.ts";
+import { createProgress, type Progress } from "../progress.ts";
+import { JobOutput } from "./answer/output.ts";
+import type { AnswerSink } from "./answer/sink.ts";
 import { formatQueue } from "./job-view.ts";
 
 export interface Followed {
-  readonly text: string;
+  readonly output: JobOutput;
   readonly end: EndEvent;
   /** The person at the terminal asked to cancel the job. */
   readonly interrupted: boolean;
-  /** Milliseconds from the start of the process to the first text; null when there was none. */
+  /** Milliseconds from the start of the process to the first text, and to the end; null when there was no text. */
   readonly firstTextMs: number | null;
+  readonly endMs: number;
+  /** The miner that had it last, as far as the stream told. */
+  readonly minerId: string | null;
 }
 
 export interface FollowOptions {
-  /** Whether text goes to stdout as it comes. */
-  readonly streamText: boolean;
+  /** Where the answer goes as it comes; absent: nowhere. */
+  readonly sink?: AnswerSink;
   /** Leaves the job when it aborts. Absent: Ctrl-C is listened to, and cancels the job. */
   readonly signal?: AbortSignal;
 }
@@ -61,40 +66,53 @@ function cancelOnInterrupt(io: Io, client: Client, jobId: string, abort: () => v
   return state;
 }
 
+/** Says that the connection is lost, on a line of its own: the answer goes on below it. */
+function sayLost(io: Io, progress: Progress, sink: AnswerSink | undefined, once: { said: boolean }): void {
+  if (!once.said && sink?.midLine && io.stdout.isTTY && io.stderr.isTTY) io.stderr.write("\n");
+  once.said = true;
+  progress.show("the connection broke; looking for the daemon");
+}
+
 /**
- * Follows a job to its end: text goes to stdout as it comes, what is waited for to stderr.
+ * Follows a job to its end: the answer goes to the sink as it comes, what is waited for to stderr. A lost connection
+ * is looked for and goes on where it broke, so that the sink gets nothing twice and misses nothing.
  * @throws AppError INTERRUPTED after a second Ctrl-C, UNREACHABLE when the daemon stays away
  */
 export async function followJob(
   io: Io,
   client: Client,
   jobId: string,
-  options: FollowOptions,
+  { sink, signal: given }: FollowOptions,
 ): Promise<Followed> {
   const progress = createProgress(io);
   const abort = new AbortController();
-  const interrupt = options.signal ? NO_INTERRUPT : cancelOnInterrupt(io, client, jobId, () => abort.abort());
-  const signal = options.signal ?? abort.signal;
-  let text = "";
+  const interrupt = given ? NO_INTERRUPT : cancelOnInterrupt(io, client, jobId, () => abort.abort());
+  const signal = given ?? abort.signal;
+  const output = new JobOutput();
+  const lost = { said: false };
   let firstTextMs: number | null = null;
-  const finishLine = (): void => {
-    if (options.streamText && io.stdout.isTTY && text !== "" && !text.endsWith("\n")) io.stdout.write("\n");
-  };
-  const onReconnect = (): void => progress.show("the connection broke; looking for the daemon");
+  let minerId: string | null = null;
+  const onReconnect = (): void => sayLost(io, progress, sink, lost);
   progress.show("submitted");
   try {
     for await (const event of client.jobEvents(jobId, { signal, onReconnect })) {
-      if (event.event === "end") return { text, end: event.data, interrupted: interrupt.asked, firstTextMs };
+      lost.said = false;
+      if (event.event === "end") {
+        const { asked: interrupted } = interrupt;
+        return { output, end: event.data, interrupted, firstTextMs, endMs: io.uptimeMs(), minerId };
+      }
       if (event.event === "state") {
+        minerId = event.data.miner_id ?? minerId;
         // Once text flows on the terminal, a spinner would write into it.
-        if (text === "" || !options.streamText) progress.show(describeState(event.data));
+        if (firstTextMs === null || !sink) progress.show(describeState(event.data));
+        else progress.clear();
         continue;
       }
       firstTextMs ??= io.uptimeMs();
-      text += event.data.text;
-      if (!options.streamText) continue;
+      const deltas = output.add(event.data);
+      if (!sink) continue;
       progress.clear();
-      await writeText(io.stdout, event.data.text);
+      for (const delta of deltas) await sink.write(delta);
     }
     throw new AppError("PROTOCOL_VIOLATION", `the stream of job ${jobId} ended without its end`);
   } catch (error) {
@@ -104,6 +122,6 @@ export async function followJob(
   } finally {
     progress.clear();
     interrupt.stop();
-    finishLine();
+    await sink?.end();
   }
 }

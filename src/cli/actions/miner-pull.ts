@@ -21,7 +21,7 @@ export async function pullMinerModel(io: Io, model: string, options: GlobalOptio
   );
   const progress = createProgress(io);
   try {
-    await pullModel(url, model, {
+    await pullModel({ url }, model, {
       signal: abort.signal,
       onProgress: ({ status, total_bytes, completed_bytes }) => {
         const size = `${Math.floor(completed_bytes / BYTES_PER_MB)} of ${Math.ceil(total_bytes / BYTES_PER_MB)} MiB`;

@@ -1,4 +1,7 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Client } from "../../client/client.ts";
+import { dataPaths } from "../../config/data-paths.ts";
 import { AppError } from "../../kernel/errors.ts";
 import { formatRecord, formatTable, printResult } from "../format.ts";
 import type { Io } from "../io.ts";
@@ -6,23 +9,48 @@ import type { GlobalOptions } from "../options.ts";
 import { loadCommandConfig, openClient } from "../session.ts";
 import { readIdentities } from "./identities.ts";
 import { formatAit } from "./job-view.ts";
+import { formatMiner } from "./miner-view.ts";
 import { OWN_FOLDER } from "./start-miner.ts";
 
+export interface DrainMinerOptions extends GlobalOptions {
+  readonly undo?: boolean;
+}
 export interface MinerJobsOptions extends GlobalOptions {
   readonly limit?: number;
   readonly offset?: number;
 }
 
-/** The miner that is named, else the one of this machine: of its daemon, or of a `miner start` beside it. */
-async function findMinerId(io: Io, options: GlobalOptions, named: string | undefined): Promise<string> {
-  if (named !== undefined) return named;
+/** A miner, and the client that may ask about it. */
+interface OwnMiner {
+  readonly id: string;
+  readonly client: Client;
+}
+
+/**
+ * The miner that is named, else the one of this machine: of its daemon, or of a `miner start` beside it. The
+ * daemon's own is its operator's, who has the administrator's key; any other is its miner key's.
+ */
+async function openMiner(io: Io, options: GlobalOptions, named: string | undefined): Promise<OwnMiner> {
   const { config } = await loadCommandConfig(io, options);
-  const folders = [config.data_dir, join(config.data_dir, OWN_FOLDER)];
-  const identities = (await Promise.all(folders.map(readIdentities))).flat();
-  const ids = identities.filter(({ role }) => role === "miner").map(({ address }) => address);
+  const [[ofDaemon], besides] = await Promise.all([
+    listMiners(config.data_dir),
+    listMiners(join(config.data_dir, OWN_FOLDER)),
+  ]);
+  const ids = [...(ofDaemon === undefined ? [] : [ofDaemon]), ...besides];
+  const id = named ?? onlyOne(ids, config.data_dir);
+  const servedHere = id === ofDaemon && existsSync(dataPaths(config.data_dir).keyFile("admin"));
+  return { id, client: await openClient(io, options, servedHere ? "admin" : "miner") };
+}
+
+async function listMiners(dataDir: string): Promise<readonly string[]> {
+  const identities = await readIdentities(dataDir);
+  return identities.filter(({ role }) => role === "miner").map(({ address }) => address);
+}
+
+function onlyOne(ids: readonly string[], dataDir: string): string {
   const [only, ...others] = ids;
   if (only === undefined) {
-    throw new AppError("INVALID_ARGUMENT", `no miner has run in ${config.data_dir}`, {
+    throw new AppError("INVALID_ARGUMENT", `no miner has run in ${dataDir}`, {
       meta: { hint: "name the miner, or its directory with --data-dir" },
     });
   }
@@ -36,9 +64,9 @@ async function findMinerId(io: Io, options: GlobalOptions, named: string | undef
 
 /** Prints what a miner ran. @throws AppError INVALID_ARGUMENT, MINER_NOT_FOUND, UNAUTHORIZED_KEY */
 export async function printMinerJobs(io: Io, options: MinerJobsOptions, named?: string): Promise<void> {
-  const id = await findMinerId(io, options, named);
+  const { id, client } = await openMiner(io, options, named);
   const { limit, offset } = options;
-  const page = await (await openClient(io, options, "miner")).minerJobs(id, { limit, offset });
+  const page = await client.minerJobs(id, { limit, offset });
   await printResult(io, options.output ?? "table", page, () =>
     formatTable(
       ["job", "state", "model", "units", "price", "started"],
@@ -56,8 +84,8 @@ export async function printMinerJobs(io: Io, options: MinerJobsOptions, named?: 
 
 /** Prints what a miner earned. @throws AppError INVALID_ARGUMENT, MINER_NOT_FOUND, UNAUTHORIZED_KEY */
 export async function printMinerEarnings(io: Io, options: GlobalOptions, named?: string): Promise<void> {
-  const id = await findMinerId(io, options, named);
-  const earnings = await (await openClient(io, options, "miner")).minerEarnings(id);
+  const { id, client } = await openMiner(io, options, named);
+  const earnings = await client.minerEarnings(id);
   await printResult(io, options.output ?? "table", earnings, () =>
     [
       formatRecord([
@@ -82,4 +110,26 @@ export async function printMinerEarnings(io: Io, options: GlobalOptions, named?:
           ]),
     ].join("\n"),
   );
+}
+
+/** Prints how a miner stands. @throws AppError INVALID_ARGUMENT, MINER_NOT_FOUND, UNAUTHORIZED_KEY */
+export async function printMinerStatus(io: Io, options: GlobalOptions, named?: string): Promise<void> {
+  const { id, client } = await openMiner(io, options, named);
+  const view = { coordinator_url: client.url, ...(await client.getMiner(id)) };
+  await printResult(io, options.output ?? "table", view, () => formatMiner(view));
+}
+
+/** Keeps a miner from new jobs, or ends that. @throws AppError INVALID_ARGUMENT, MINER_NOT_FOUND, UNAUTHORIZED_KEY */
+export async function drainMiner(io: Io, options: DrainMinerOptions, named?: string): Promise<void> {
+  const { id, client } = await openMiner(io, options, named);
+  const draining = options.undo !== true;
+  const view = { coordinator_url: client.url, ...(await client.setMinerDraining(id, draining)) };
+  await printResult(io, options.output ?? "table", view, () => formatDrain(view, draining));
+}
+
+function formatDrain(view: Parameters<typeof formatMiner>[0], draining: boolean): string {
+  const { inflight, miner_id, reason, status } = view;
+  if (!draining) return `${miner_id} is ${status.toLowerCase()}${reason === null ? "" : `: ${reason}`}`;
+  const left = inflight === 0 ? "none runs" : `${inflight} still ${inflight === 1 ? "runs" : "run"}`;
+  return `${miner_id} gets no new jobs; ${left}\n  → give it jobs again: aitbc miner drain --undo`;
 }

@@ -3,11 +3,13 @@ import type { BatchOptions } from "../actions/batch/submit-batch.ts";
 import type { CliContext } from "../context.ts";
 import { examples } from "../help.ts";
 import { wholeNumber } from "../options.ts";
+import { addBatchApiCommands } from "./client-batch-api.ts";
 
 /** Most jobs submitted at once: more only wait for each other. */
 const MAX_CONCURRENCY = 256;
 
 export function addBatchCommand(client: Command, context: CliContext): void {
+  addBatchApiCommands(client, context);
   client
     .command("batch-submit <file>")
     .description("submit all jobs of a file: a JSON array, JSON lines, or CSV with a header")

@@ -1,24 +1,16 @@
 import type { Command } from "commander";
-import {
-  DEFAULT_PRIORITY,
-  DEFAULT_TTL_SECONDS,
-  MAX_PRIORITY,
-  MAX_TOKENS,
-  MAX_TTL_SECONDS,
-} from "../../wire/limits.ts";
-import type { SubmitOptions } from "../actions/submit.ts";
 import type { CliContext } from "../context.ts";
 import { printResult } from "../format.ts";
 import { examples } from "../help.ts";
-import { decimal, type GlobalOptions, wholeNumber } from "../options.ts";
+import type { GlobalOptions } from "../options.ts";
 import { openClient } from "../session.ts";
-
+import { addArtifactCommands } from "./client-artifacts.ts";
 import { addBatchCommand } from "./client-batch.ts";
+import { addChatCommand } from "./client-chat.ts";
 import { addClientListCommands } from "./client-lists.ts";
+import { addModelCommands } from "./client-models.ts";
+import { addSubmitCommand } from "./client-submit.ts";
 import { addTemplateCommands } from "./client-templates.ts";
-
-const MAX_TEMPERATURE = 2;
-const MAX_SEED = 0xffff_ffff;
 
 const HELP = examples(
   ['aitbc client submit --prompt "What is 37 + 45?"', "ask; the answer streams in"],
@@ -40,48 +32,18 @@ export function addClientCommands(program: Command, context: CliContext): void {
     .command("client")
     .description("submit jobs and follow them")
     .addHelpText("after", HELP);
-  addSubmit(client, context);
+  addSubmitCommand(client, context);
+  addChatCommand(client, context);
+  addModelCommands(client, context);
   addStatus(client, context);
+  addExplain(client, context);
   addResult(client, context);
   addCancel(client, context);
   addReceipt(client, context);
   addClientListCommands(client, context);
   addTemplateCommands(client, context);
   addBatchCommand(client, context);
-}
-
-function addSubmit(client: Command, { io }: CliContext): void {
-  client
-    .command("submit")
-    .description("submit a prompt and stream the answer; in a pipe, stdout gets the answer alone")
-    .requiredOption("--prompt <text>", "what to ask; - reads it from stdin")
-    .option("--model <name>", "model to use; absent: any that a miner has")
-    .option("--system <text>", "system message in front of the prompt")
-    .option("--max-tokens <n>", "longest answer in tokens", wholeNumber(1, MAX_TOKENS))
-    .option("--temperature <t>", "0 is the likeliest answer, 2 the wildest", decimal(0, MAX_TEMPERATURE))
-    .option(
-      "--seed <n>",
-      "the same seed gives the same answer, where the engine can",
-      wholeNumber(0, MAX_SEED),
-    )
-    .option(
-      "--priority <n>",
-      `0 is the lowest, ${MAX_PRIORITY} the highest; default ${DEFAULT_PRIORITY}`,
-      wholeNumber(0, MAX_PRIORITY),
-    )
-    .option(
-      "--ttl <seconds>",
-      `longest wait for a miner; default ${DEFAULT_TTL_SECONDS}`,
-      wholeNumber(1, MAX_TTL_SECONDS),
-    )
-    .option("--idempotency-key <key>", "the same key again never runs a second job")
-    .option("--detach", "print the job's id and leave; the job runs on")
-    .addHelpText("after", HELP)
-    .action(async (_options: object, command: Command) => {
-      const options = command.optsWithGlobals<SubmitOptions>();
-      const { submit } = await import("../actions/submit.ts");
-      await submit(io, options);
-    });
+  addArtifactCommands(client, context);
 }
 
 function addStatus(client: Command, { io }: CliContext): void {
@@ -93,6 +55,18 @@ function addStatus(client: Command, { io }: CliContext): void {
       const view = await (await openClient(io, options, "client")).getJob(jobId);
       const { formatJob } = await import("../actions/job-view.ts");
       await printResult(io, options.output ?? "table", view, () => formatJob(view));
+    });
+}
+
+function addExplain(client: Command, { io }: CliContext): void {
+  client
+    .command("explain <job>")
+    .description("why a job went to its miner, or why it waits, and what each miner scored")
+    .action(async (jobId: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const explanation = await (await openClient(io, options, "client")).explainJob(jobId);
+      const { formatExplanation } = await import("../actions/explain.ts");
+      await printResult(io, options.output ?? "table", explanation, () => formatExplanation(explanation));
     });
 }
 

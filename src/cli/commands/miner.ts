@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { MAX_PAGE, MAX_TOKENS } from "../../wire/limits.ts";
 import type { MinerBenchOptions } from "../actions/miner-bench.ts";
-import type { MinerJobsOptions } from "../actions/miner-work.ts";
+import type { DrainMinerOptions, MinerJobsOptions } from "../actions/miner-work.ts";
 import type { StartMinerOptions } from "../actions/start-miner.ts";
 import type { CliContext } from "../context.ts";
 import { addEngineOptions, ENGINE_FLAGS } from "../engine-options.ts";
@@ -37,9 +37,38 @@ export function addMinerCommands(program: Command, context: CliContext): void {
   addBenchCommand(miner, context);
   addPullCommand(miner, context);
   addWorkCommands(miner, context);
+  addStateCommands(miner, context);
 }
 
 const MAX_OFFSET = 10_000;
+
+function addStateCommands(miner: Command, { io }: CliContext): void {
+  miner
+    .command("status [miner]")
+    .description(
+      "how a miner stands at the coordinator, its models and speeds; default: this machine's miner",
+    )
+    .addHelpText("after", examples(["aitbc miner status", "of the miner on this machine"]))
+    .action(async (id: string | undefined, _options: object, command: Command) => {
+      const { printMinerStatus } = await import("../actions/miner-work.ts");
+      await printMinerStatus(io, command.optsWithGlobals<GlobalOptions>(), id);
+    });
+  miner
+    .command("drain [miner]")
+    .description("keep a miner from new jobs, also after a restart; running ones go on")
+    .option("--undo", "give it jobs again")
+    .addHelpText(
+      "after",
+      examples(
+        ["aitbc miner drain", "before the machine is switched off"],
+        ["aitbc miner drain --undo", "jobs again"],
+      ),
+    )
+    .action(async (id: string | undefined, _options: object, command: Command) => {
+      const { drainMiner } = await import("../actions/miner-work.ts");
+      await drainMiner(io, command.optsWithGlobals<DrainMinerOptions>(), id);
+    });
+}
 
 function addWorkCommands(miner: Command, { io }: CliContext): void {
   miner

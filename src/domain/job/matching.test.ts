@@ -8,7 +8,10 @@ const miner: MatchCapabilities = {
     { name: "RTX 4090", memory_mb: 24_564 },
   ],
   cuda: "12.4.1",
-  models: [{ name: "llama3" }, { name: "qwen" }],
+  models: [
+    { name: "llama3", features: ["text", "tools"], context_tokens: 8192 },
+    { name: "qwen", features: ["text", "logprobs"], context_tokens: 4096 },
+  ],
   price_uait: 500,
 };
 
@@ -26,6 +29,8 @@ describe("matchMiner", () => {
     },
     { max_price_uait: 500 },
     { min_vram_gb: 0 },
+    { model: "llama3", features: ["text", "tools"], context_tokens: 8192 },
+    { features: ["logprobs"], context_tokens: 4096 },
   ])("accepts %j", (job) => {
     expect(matchMiner(job, miner)).toEqual({ matches: true });
   });
@@ -33,6 +38,11 @@ describe("matchMiner", () => {
   it.each<[MatchRequirements, string]>([
     [{ model: "gpt" }, "no model gpt"],
     [{ models: ["llama3", "gpt"] }, "no model gpt"],
+    [{ model: "qwen", features: ["text", "tools"] }, "model qwen without tools"],
+    [{ features: ["embedding"] }, "no model with embedding"],
+    [{ features: ["tools", "logprobs"] }, "no model with tools and logprobs"],
+    [{ model: "qwen", context_tokens: 8192 }, "model qwen without a context of 8192 tokens"],
+    [{ features: ["logprobs"], context_tokens: 8192 }, "no model with logprobs and 8192 tokens"],
     [{ region: "us" }, "not in region us"],
     [{ gpu: "rtx 4090" }, "no GPU rtx 4090"],
     [{ min_vram_gb: 24 }, "no GPU with 24 GB of memory"],
@@ -43,7 +53,13 @@ describe("matchMiner", () => {
   });
 
   it("accepts a plain machine for a job that asks nothing, if it has any model", () => {
-    const plain = { region: null, gpus: [], cuda: null, models: [{ name: "tiny" }], price_uait: null };
+    const plain = {
+      region: null,
+      gpus: [],
+      cuda: null,
+      models: [{ name: "tiny", features: ["text"], context_tokens: 512 }],
+      price_uait: null,
+    };
     expect(matchMiner({ min_vram_gb: 0, max_price_uait: 0 }, plain)).toEqual({ matches: true });
     expect(matchMiner({ cuda: "12" }, plain)).toEqual({ matches: false, reason: "no CUDA 12" });
     expect(matchMiner({}, { ...plain, models: [] })).toEqual({ matches: false, reason: "no model at all" });

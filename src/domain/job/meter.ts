@@ -3,6 +3,7 @@
  * anyone who has request and output can count again.
  */
 import { utf8Length } from "../../crypto/bytes.ts";
+import { type Canonicalizable, canonicalize } from "../../crypto/canonical-json.ts";
 import { AppError } from "../../kernel/errors.ts";
 
 /** Counts a text that comes in parts. No part may end inside a character. */
@@ -10,11 +11,15 @@ export interface UnitCounter {
   add(text: string): void;
   /** Units of everything added so far. */
   readonly units: number;
+  /** Whether an answer may end here; absent: anywhere. */
+  readonly whole?: boolean;
 }
 
 export interface Meter {
   /** Name in terms and receipts. */
   readonly name: string;
+  /** Counts the texts of the request, where the answer is not just text. */
+  readonly request?: Meter;
   /** Begins a count at the start of a text. */
   counter(): UnitCounter;
 }
@@ -76,6 +81,11 @@ export class SegmentCounter {
   get units(): number {
     return Math.max(0, this.#counter.units - this.#start);
   }
+
+  /** Whether an answer may end here. */
+  get whole(): boolean {
+    return this.#counter.whole ?? true;
+  }
 }
 
 /** Units of the segment `text` that follows `prefix`. */
@@ -85,18 +95,43 @@ export function segmentUnits(meter: Meter, prefix: string, text: string): number
   return counter.units;
 }
 
-/** The texts of a request that a model reads. Other members do not count. */
+/** A part of a message: text, or an image. */
+type MeteredPart = { readonly type: "text"; readonly text: string } | { readonly type: "image" };
+
+interface MeteredMessage {
+  readonly content: string | readonly MeteredPart[];
+  readonly tool_calls?: readonly { readonly name: string; readonly arguments: string }[] | undefined;
+}
+
+/** What of a request a model reads. Other members do not count. */
 export interface MeteredRequest {
   readonly prompt?: string | undefined;
   readonly system?: string | undefined;
-  readonly messages?: readonly { readonly content: string }[] | undefined;
+  readonly messages?: readonly MeteredMessage[] | undefined;
+  readonly tools?: readonly Canonicalizable[] | undefined;
+  readonly input?: readonly string[] | undefined;
 }
 
-/** Units of a request: the meter of all its texts one after the other, system, prompt, messages. */
+/** Units of an image, whatever its size: what common vision encoders make of one picture (24 × 24 patches). */
+export const IMAGE_UNITS = 576;
+
+/**
+ * Units of a request: the meter of all its texts one after the other (system, prompt, messages with their calls,
+ * tools as canonical JSON, inputs), and a fixed number for each image.
+ */
 export function promptUnits(meter: Meter, request: MeteredRequest): number {
-  const counter = meter.counter();
+  const counter = (meter.request ?? meter).counter();
+  let images = 0;
   counter.add(request.system ?? "");
   counter.add(request.prompt ?? "");
-  for (const message of request.messages ?? []) counter.add(message.content);
-  return counter.units;
+  for (const { content, tool_calls = [] } of request.messages ?? []) {
+    for (const part of typeof content === "string" ? [{ type: "text", text: content } as const] : content) {
+      if (part.type === "text") counter.add(part.text);
+      else images++;
+    }
+    for (const call of tool_calls) counter.add(call.name + call.arguments);
+  }
+  if (request.tools && request.tools.length > 0) counter.add(canonicalize(request.tools));
+  for (const text of request.input ?? []) counter.add(text);
+  return counter.units + images * IMAGE_UNITS;
 }

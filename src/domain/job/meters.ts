@@ -1,4 +1,6 @@
 /** The meters that a program knows: bytes/4, and one for each tokenizer that it has. */
+import type { AnswerFormat } from "./answer.ts";
+import { createDeltaMeter, DELTA_METER_PREFIX } from "./deltas.ts";
 import { BYTES_METER, type Meter } from "./meter.ts";
 import { Tokenizer, type TokenizerFile } from "./tokenizer.ts";
 
@@ -15,8 +17,8 @@ export interface KnownTokenizer {
 export interface Meters {
   /** The meter of a name, or undefined where this program cannot count by it. */
   find(name: string): Meter | undefined;
-  /** The meter for jobs on the model of this digest (`sha256:…`): its tokens, else bytes/4. */
-  forModel(digest: string): Meter;
+  /** The meter for answers in this format by the model of this digest (`sha256:…`): its tokens, else bytes/4. */
+  forModel(digest: string, format?: AnswerFormat): Meter;
 }
 
 /** @param tokenizers are read only when they are used */
@@ -28,9 +30,16 @@ export function createMeters(tokenizers: readonly KnownTokenizer[]): Meters {
     byName.set(meter.name, meter);
     byModel.set(`sha256:${known.model_sha256}`, meter);
   }
+  for (const meter of [...byName.values()]) {
+    const deltas = createDeltaMeter(meter);
+    byName.set(deltas.name, deltas);
+  }
   return {
     find: (name) => byName.get(name),
-    forModel: (digest) => byModel.get(digest) ?? BYTES_METER,
+    forModel(digest, format = "text") {
+      const meter = byModel.get(digest) ?? BYTES_METER;
+      return format === "text" ? meter : (byName.get(DELTA_METER_PREFIX + meter.name) ?? meter);
+    },
   };
 }
 

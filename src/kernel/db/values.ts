@@ -35,7 +35,12 @@ function bindValue(value: unknown, index: number): Bound {
   }
 }
 
+/** Bigints of the integers that are bound most: making one costs more than looking it up. */
+const SMALL: readonly bigint[] = Array.from({ length: 256 }, (_, value) => BigInt(value));
+
 function bindInteger(value: number, index: number): bigint {
+  const small = SMALL[value];
+  if (small !== undefined) return small;
   if (Number.isSafeInteger(value)) return BigInt(value);
   throw new AppError("STORAGE_MISUSE", `parameter ${index + 1} passes 2^53 and must be a bigint`);
 }

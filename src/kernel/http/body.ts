@@ -2,6 +2,7 @@ import type { HonoRequest } from "hono";
 import type { z } from "zod";
 import { AppError } from "../errors.ts";
 import { toJsonPointer } from "../json.ts";
+import { compiledInUse } from "./compiled-schema.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -57,13 +58,39 @@ export type ValuePlace = "body" | "header" | "query" | "path";
  * member of the body
  */
 export function check<T>(schema: z.ZodType<T>, value: unknown, place: ValuePlace): T {
-  const result = schema.safeParse(value);
+  const result = compiledInUse(schema).safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
+  const issue = firstIssue(result.error.issues);
   const unknown = issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
-  const path = [...(issue?.path ?? []), ...unknown].map(String);
+  const keys = [...(issue?.path ?? []), ...unknown];
+  const path = keys.map(String);
   const what = unknown.length > 0 ? "is not a known member" : (issue?.message ?? "is not allowed");
   if (place !== "body") throw new AppError("INVALID_PAYLOAD", `${place} ${path.join(".")}: ${what}`);
   const pointer = toJsonPointer(path);
-  throw new AppError("INVALID_PAYLOAD", `${pointer || "the body"}: ${what}`, { meta: { pointer } });
+  const fault = unknown.length > 0 ? "unknown" : isMissing(value, issue?.path ?? []) ? "missing" : "invalid";
+  throw new AppError("INVALID_PAYLOAD", `${pointer || "the body"}: ${what}`, {
+    meta: { pointer, fault, what },
+  });
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** The issue to tell. Of a value that fits no form, what the form says that it comes closest to. */
+function firstIssue(issues: readonly Issue[]): Issue | undefined {
+  const [issue] = issues;
+  if (issue?.code !== "invalid_union") return issue;
+  // A form that is wrong only further inside is the one that was meant.
+  const inner = issue.errors.map(firstIssue).find((one) => one && one.path.length > 0);
+  return inner ? { ...inner, path: [...issue.path, ...inner.path] } : issue;
+}
+
+/** Whether nothing stands at a path. */
+function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
+  let at = value;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null) return false;
+    if (!Object.hasOwn(at, key)) return true;
+    at = (at as Readonly<Record<PropertyKey, unknown>>)[key];
+  }
+  return false;
 }

@@ -7,29 +7,46 @@ export interface ServerSentEvent {
 }
 
 const encoder = new TextEncoder();
-const KEEP_ALIVE = encoder.encode(": keep-alive\n\n");
+const KEEP_ALIVE = ": keep-alive\n\n";
 
-function encode({ event, id, data }: ServerSentEvent): Uint8Array {
-  return encoder.encode(`event: ${event}\n${id === undefined ? "" : `id: ${id}\n`}data: ${data}\n\n`);
+const encode = ({ event, id, data }: ServerSentEvent): string =>
+  `event: ${event}\n${id === undefined ? "" : `id: ${id}\n`}data: ${data}\n\n`;
+
+async function* encodeAll(
+  source: AsyncGenerator<ServerSentEvent | "keep-alive", void, void>,
+): AsyncGenerator<string, void, void> {
+  for await (const item of source) yield item === "keep-alive" ? KEEP_ALIVE : encode(item);
 }
 
-/**
- * Answers with a stream of server-sent events (WHATWG HTML §9.2). The source is asked for the next event only
- * when the reader has taken the last one, so a stalled reader holds back nothing but itself.
- */
+/** Answers with a stream of server-sent events (WHATWG HTML §9.2). */
 export function eventStreamResponse(
   source: AsyncGenerator<ServerSentEvent | "keep-alive", void, void>,
   abort: () => void,
+): Response {
+  return textStreamResponse(encodeAll(source), { contentType: "text/event-stream", abort });
+}
+
+/**
+ * Answers with text that is made while it is read. The source is asked for the next part only when the reader has
+ * taken the last one, so a stalled reader holds back nothing but itself. `abort` is called when it has gone.
+ */
+export function textStreamResponse(
+  source: AsyncGenerator<string, void, void>,
+  options: {
+    readonly contentType: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly abort: () => void;
+  },
 ): Response {
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const { done, value } = await source.next();
         if (done) controller.close();
-        else controller.enqueue(value === "keep-alive" ? KEEP_ALIVE : encode(value));
+        else controller.enqueue(encoder.encode(value));
       },
       async cancel() {
-        abort();
+        options.abort();
         await source.return();
       },
     },
@@ -38,10 +55,11 @@ export function eventStreamResponse(
   );
   return new Response(body, {
     headers: {
-      "content-type": "text/event-stream",
+      "content-type": options.contentType,
       "cache-control": "no-store",
       // Asks proxies not to hold events back.
       "x-accel-buffering": "no",
+      ...options.headers,
     },
   });
 }

@@ -8,7 +8,7 @@ import { type JsonValue, parseJson } from "../json.ts";
 import type { RateDecision } from "../rate-limit.ts";
 import { channelOverSocket, watchSocket } from "../socket-channel.ts";
 import { check, readJsonText } from "./body.ts";
-import type { RouteContract } from "./contract.ts";
+import type { ErrorFormat, RouteContract } from "./contract.ts";
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
 
@@ -56,7 +56,7 @@ export type Authorize<Access, Principal> = (
 
 /** Variables that the root app sets for every request. */
 export interface HttpVariables {
-  Variables: { requestId: string; route: string; rate?: RateDecision };
+  Variables: { requestId: string; route: string; rate?: RateDecision; errors?: ErrorFormat };
 }
 
 export interface Router<Access, Principal> {
@@ -73,7 +73,7 @@ export interface Router<Access, Principal> {
 
 /**
  * Creates a router. A route exists only with its contract: validation and authorisation cannot be left out.
- * `maxBodyBytes` bounds every JSON body.
+ * `maxBodyBytes` bounds every JSON body whose contract names no other bound.
  */
 export function createRouter<Access, Principal>(
   authorize: Authorize<Access, Principal>,
@@ -84,7 +84,7 @@ export function createRouter<Access, Principal>(
   const readBody = async (c: Context, contract: RouteContract<Access>): Promise<[unknown, string]> => {
     const { body: schema, tooLargeHint } = contract;
     if (!schema) return [undefined, ""];
-    const text = await readJsonText(c.req, maxBodyBytes, tooLargeHint);
+    const text = await readJsonText(c.req, contract.maxBodyBytes ?? maxBodyBytes, tooLargeHint);
     const value: JsonValue = parseJson(text);
     return [check(schema, value, "body"), text];
   };
@@ -95,6 +95,7 @@ export function createRouter<Access, Principal>(
       contracts.push(contract);
       app.on(contract.method, contract.path, async (c) => {
         c.set("route", contract.path);
+        if (contract.errors) c.set("errors", contract.errors);
         const principal = await authorize(c, contract.access);
         const [body, bodyText] = await readBody(c, contract);
         // The casts join the schema that was just applied to the type that the contract derives from it.
@@ -110,7 +111,11 @@ export function createRouter<Access, Principal>(
           signal: c.req.raw.signal,
         } as Parameters<typeof handler>[0];
         const reply = await handler(call);
-        if (reply instanceof Response) return reply;
+        if (reply instanceof Response) {
+          // Nobody will read it: what makes the body must not wait for a reader.
+          if (c.req.method === "HEAD") await reply.body?.cancel();
+          return reply;
+        }
         const text = "text" in reply ? reply.text : JSON.stringify(reply.json);
         return c.body(text, reply.status as 200, { "content-type": "application/json", ...reply.headers });
       });

@@ -10,19 +10,25 @@ import { listJobs } from "./job-lists.ts";
 import type { Backlog, Leases } from "./leases.ts";
 import type { MinerHealth } from "./miner-health.ts";
 import type { MinerLink } from "./miner-link.ts";
+import { average, toAdminMiner } from "./miner-view.ts";
 import type { CoordinatorDeps } from "./ports.ts";
 import { findJob, raisePriority } from "./store/jobs.ts";
-import { countMiners, findMiner, listDeactivated, listMiners, markDeactivated } from "./store/miners.ts";
+import {
+  countMiners,
+  findMiner,
+  listDeactivated,
+  listDrained,
+  listMiners,
+  markDeactivated,
+} from "./store/miners.ts";
 import { dayOf, listDays, startOfDay, sumDays } from "./store/totals.ts";
-import type { DayTable, MinerTable } from "./tables.ts";
-import { toJobView } from "./views.ts";
+import type { DayTable } from "./tables.ts";
+import { toJobView, withDelivered } from "./views.ts";
 
 /** Miners are counted up to here. */
 const MINER_COUNT_BOUND = 100_000;
 /** Characters of a date at the start of a time. */
 const DATE_CHARACTERS = 10;
-
-const average = (sum: number, count: number): number => (count === 0 ? 0 : Math.round(sum / count));
 
 interface AdminDeps extends Pick<CoordinatorDeps, "store" | "clock" | "log" | "identityFile"> {
   readonly backlog: Backlog;
@@ -45,9 +51,11 @@ export class Admin {
     this.#system = new SystemProbe(dirname(dirname(deps.identityFile)));
   }
 
-  /** Takes up what administrators decided before a restart. */
+  /** Takes up what administrators and owners decided before a restart. */
   async start(): Promise<void> {
-    for (const minerId of await listDeactivated(this.#deps.store.db)) this.#deps.health.deactivate(minerId);
+    const { store, health } = this.#deps;
+    for (const minerId of await listDeactivated(store.db)) health.deactivate(minerId);
+    for (const minerId of await listDrained(store.db)) health.setDrained(minerId, true);
   }
 
   async stats(): Promise<Stats> {
@@ -103,7 +111,10 @@ export class Admin {
     const { limit, offset } = query;
     const { rows, ...page } = await listJobs(this.#deps.store, query.client_id, query);
     return {
-      items: rows.map((job) => ({ ...toJobView(job), client_id: job.client_id })),
+      items: rows.map((job) => ({
+        ...toJobView(withDelivered(job, this.#deps.leases.find(job.job_id))),
+        client_id: job.client_id,
+      })),
       ...page,
       limit,
       offset,
@@ -134,14 +145,14 @@ export class Admin {
     const { db } = this.#deps.store;
     const rows = await listMiners(db, offset, limit);
     const total = await countMiners(db, MINER_COUNT_BOUND);
-    return { items: rows.map((row) => this.#toMiner(row)), total, limit, offset };
+    return { items: rows.map((row) => toAdminMiner(row, this.#deps)), total, limit, offset };
   }
 
   /** @throws AppError MINER_NOT_FOUND */
   async miner(minerId: string): Promise<AdminMiner> {
     const row = await findMiner(this.#deps.store.db, minerId);
     if (!row) throw new AppError("MINER_NOT_FOUND", "there is no miner with this id");
-    return this.#toMiner(row);
+    return toAdminMiner(row, this.#deps);
   }
 
   /** Keeps a miner from new jobs, or gives it jobs again. @throws AppError MINER_NOT_FOUND */
@@ -170,36 +181,6 @@ export class Admin {
       return toDay(day, rows.get(day));
     });
     return { days, items };
-  }
-
-  #toMiner(row: MinerTable): AdminMiner {
-    const { health, links, clock } = this.#deps;
-    const link = links().get(row.miner_id);
-    const { state, reason } = health.conditionOf(row.miner_id, link);
-    const { jobs_completed, jobs_failed, jobs_canceled } = row;
-    const silentMs = link && Math.max(0, Math.round(clock.monotonic() - link.seenAt));
-    return {
-      miner_id: row.miner_id,
-      // The states are the same, as existing clients write them.
-      status: state.toUpperCase() as AdminMiner["status"],
-      inflight: link?.leases.size ?? 0,
-      concurrency: link?.profile.slots ?? 0,
-      region: row.region,
-      last_heartbeat: formatTime(
-        silentMs === undefined ? row.last_seen_at : Math.max(row.last_seen_at, clock.now() - silentMs),
-      ),
-      average_job_duration_ms: average(row.busy_ms, jobs_completed + jobs_failed + jobs_canceled),
-      jobs_completed,
-      jobs_failed,
-      last_receipt_id: row.last_receipt_id,
-      name: row.name,
-      reason,
-      active: row.deactivated_at === null,
-      jobs_canceled,
-      units: row.units,
-      earned_uait: String(row.earned_uait),
-      registered_at: formatTime(row.registered_at),
-    };
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAX_WEIGHT } from "../../domain/job/fair.ts";
 import { MAX_OUTPUT_BYTES } from "../../wire/limits.ts";
 
 const GIB = 1024 ** 3;
@@ -28,6 +29,15 @@ const ArtifactsConfig = z.strictObject({
     .meta({ description: "How long an artifact is kept after its upload or the end of its job" }),
 });
 export type ArtifactsConfig = z.infer<typeof ArtifactsConfig>;
+
+/** Most jobs of one client that may be let run at once. */
+const MOST_RUNNING = 1_000_000;
+
+/** What one client may have of the miners. */
+const ClientShare = z.strictObject({
+  weight: z.int().min(1).max(MAX_WEIGHT).default(1),
+  max_running: z.int().min(1).max(MOST_RUNNING).nullable().default(null),
+});
 
 /** The coordinator's section of the configuration. */
 export const CoordinatorConfig = z.strictObject({
@@ -60,12 +70,23 @@ export const CoordinatorConfig = z.strictObject({
     .min(1)
     .max(MAX_OUTPUT_BYTES)
     .default(MAX_OUTPUT_BYTES)
-    .meta({ description: "Largest output of one job" }),
+    .meta({ description: "Largest output of one job; a result over 1 MiB is an artifact" }),
   max_queued_jobs: z
     .int()
     .min(1)
     .default(2_000_000)
     .meta({ description: "Jobs that may wait at once; more are refused with 429" }),
+  max_running_per_client: z
+    .int()
+    .min(1)
+    .max(MOST_RUNNING)
+    .nullable()
+    .default(null)
+    .meta({ description: "Jobs of one client that run at once; null: as many as there are miners for" }),
+  client_shares: z.record(z.string().min(1).max(255), ClientShare).default({}).meta({
+    description:
+      'Shares of clients, by `client-` and the id of their key: {"client-…": {"weight": 2, "max_running": 8}}',
+  }),
   max_streams: z
     .int()
     .min(1)

@@ -6,9 +6,12 @@ import {
   openCoordinatorStore,
   queueJob,
 } from "../../../test/harness/coordinator-store.ts";
+import { createSystemClock } from "../../kernel/clock.ts";
 import { createLog } from "../../kernel/log.ts";
 import { Delivery } from "./delivery.ts";
 import type { Lease } from "./lease.ts";
+import { CHUNK_PAGE_BYTES, MAX_STORED_CHARACTERS } from "./limits.ts";
+import { listChunks } from "./store/delivery.ts";
 import { markLeaseEnded } from "./store/jobs.ts";
 import { Streams } from "./streams.ts";
 
@@ -17,7 +20,13 @@ async function openDelivery() {
   const streams = new Streams();
   const fenced: Lease[] = [];
   const log = createLog({ level: "silent", format: "json", terminal: false });
-  const delivery = new Delivery({ store, streams, log, onFenced: (lease) => fenced.push(lease) });
+  const delivery = new Delivery({
+    store,
+    streams,
+    clock: createSystemClock(),
+    log,
+    onFenced: (lease) => fenced.push(lease),
+  });
   const jobId = await queueJob(store);
   streams.attach(jobId);
   return { store, streams, fenced, delivery, jobId, lease: await claimLease(store, jobId, "miner-1") };
@@ -49,6 +58,30 @@ describe("delivered text", () => {
     delivery.schedule(lease);
     await delivery.drain();
     expect(stored).toEqual([1]);
+  });
+
+  it("that came faster than the disk took it is cut into chunks of whole characters, of one size", async () => {
+    const { store, streams, delivery, jobId, lease } = await openDelivery();
+    // The first cut would fall into the middle of a character of two halves.
+    const text = `${"x".repeat(MAX_STORED_CHARACTERS - 1)}😀${"語".repeat(MAX_STORED_CHARACTERS)}`;
+    accept(lease, text);
+    delivery.schedule(lease);
+    await delivery.drain();
+    const { chunks } = streams.look(jobId, 0);
+    expect(chunks?.map((chunk) => [chunk.seq, chunk.text.length])).toEqual([
+      [1, MAX_STORED_CHARACTERS - 1],
+      [2, MAX_STORED_CHARACTERS],
+      [3, 2],
+    ]);
+    expect(chunks?.map((chunk) => chunk.text).join("")).toBe(text);
+    const limit = { rows: 100, bytes: 1 };
+    const first = await listChunks(store.db, jobId, 0, limit);
+    const second = await listChunks(store.db, jobId, 1, { rows: 100, bytes: CHUNK_PAGE_BYTES });
+    expect(first.map(({ seq }) => seq)).toEqual([1]);
+    expect(second.map(({ seq, start_byte }) => [seq, start_byte])).toEqual([
+      [2, MAX_STORED_CHARACTERS - 1],
+      [3, MAX_STORED_CHARACTERS - 1 + 4 + 3 * (MAX_STORED_CHARACTERS - 2)],
+    ]);
   });
 
   it("under a lost lease is shown to nobody", async () => {

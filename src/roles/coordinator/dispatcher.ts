@@ -1,22 +1,30 @@
 import { toHex } from "../../crypto/bytes.ts";
 import type { Meters } from "../../domain/job/meters.ts";
+import { PREFIX_BONUS } from "../../domain/job/score.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
-import { type Claimed, type ClaimRequest, claimJob } from "./claim.ts";
+import { HOLD_MS, type PrefixAffinity } from "./affinity.ts";
+import { type Candidates, loadOf } from "./candidates.ts";
+import { type Claimed, type ClaimRequest, claimNext } from "./claim.ts";
 import type { CoordinatorConfig } from "./config.ts";
+import { describeDecision } from "./decision.ts";
+import type { ClaimTicket, FairShare } from "./fair-share.ts";
 import { Lease } from "./lease.ts";
 import type { Backlog, Leases } from "./leases.ts";
+import type { QueueMetrics } from "./metrics.ts";
 import type { MinerHealth } from "./miner-health.ts";
 import type { MinerLink } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
-import type { Requirements } from "./requirements.ts";
-import { findNext, findNextFresh } from "./store/queue.ts";
+import type { Db } from "./store/handle.ts";
+import { type Found, findNext } from "./store/queue.ts";
+import type { JobTable } from "./tables.ts";
+import type { WaitTimes } from "./wait-times.ts";
 
 /** Bytes of the nonce that makes the terms of a lease unique. */
 const NONCE_BYTES = 16;
-/** How often one search is repeated when another miner was faster. */
-const CLAIM_RETRIES = 8;
+/** How often one search sets jobs aside before it takes what it has found: the next search goes on there. */
+const MAX_PARK_ROUNDS = 8;
 
 /**
  * Brings waiting jobs to miners with a free slot. A nudge (a new job, a free slot, the recheck) starts a
@@ -29,8 +37,12 @@ export class Dispatcher {
   readonly #log: Log;
   readonly #config: CoordinatorConfig;
   readonly #meters: Meters;
-  readonly #requirements: Requirements;
+  readonly #candidates: Candidates;
+  readonly #affinity: PrefixAffinity;
+  readonly #waits: WaitTimes;
+  readonly #metrics: QueueMetrics;
   readonly #health: MinerHealth;
+  readonly #fair: FairShare;
   readonly #leases: Leases;
   readonly #backlog: Backlog;
   readonly #instance: string;
@@ -38,6 +50,8 @@ export class Dispatcher {
   readonly #sessions = new Map<string, MinerLink>();
   /** Sessions whose search runs; a nudge meanwhile makes it run once more. */
   readonly #searching = new Map<MinerLink, { again: boolean }>();
+  /** Searches that are due when a job has waited long enough for one miner, by class. */
+  readonly #later = new Map<number, NodeJS.Timeout>();
   #open = true;
 
   constructor(options: {
@@ -47,8 +61,12 @@ export class Dispatcher {
     log: Log;
     config: CoordinatorConfig;
     meters: Meters;
-    requirements: Requirements;
+    candidates: Candidates;
+    affinity: PrefixAffinity;
+    waits: WaitTimes;
+    queueMetrics: QueueMetrics;
     health: MinerHealth;
+    fair: FairShare;
     leases: Leases;
     backlog: Backlog;
     instance: string;
@@ -60,8 +78,12 @@ export class Dispatcher {
     this.#log = options.log;
     this.#config = options.config;
     this.#meters = options.meters;
-    this.#requirements = options.requirements;
+    this.#candidates = options.candidates;
+    this.#affinity = options.affinity;
+    this.#waits = options.waits;
+    this.#metrics = options.queueMetrics;
     this.#health = options.health;
+    this.#fair = options.fair;
     this.#leases = options.leases;
     this.#backlog = options.backlog;
     this.#instance = options.instance;
@@ -87,23 +109,57 @@ export class Dispatcher {
   /** Stops searching: no new lease is granted from here on. */
   close(): void {
     this.#open = false;
+    for (const timer of this.#later.values()) clearTimeout(timer);
+    this.#later.clear();
   }
 
-  /** A job of a class waits: the least busy miner that can run it looks. */
-  nudgeClass(requirementId: number): void {
+  /** A job of a class waits: of the miners that can run it the one that suits it best looks. */
+  nudgeClass(requirementId: number, jobId = ""): void {
+    const job = { job_id: jobId, requirement_id: requirementId };
     let best: MinerLink | undefined;
-    let bestLoad = Number.POSITIVE_INFINITY;
+    let bestScore = Number.NEGATIVE_INFINITY;
     for (const session of this.#sessions.values()) {
       if (!this.#takesWork(session)) continue;
-      if (!this.#requirements.eligible(session.profile).includes(requirementId)) continue;
-      const load = 1 - session.freeSlots / session.profile.slots;
-      if (load < bestLoad) [best, bestLoad] = [session, load];
+      if (!this.#candidates.classesOf(session).includes(requirementId)) continue;
+      const score = this.#candidates.score(job, session);
+      if (score > bestScore) [best, bestScore] = [session, score];
     }
     if (best) this.nudge(best);
+    // Where it was left to a miner that has no slot free in time, another one takes it then.
+    if (best && this.#holds(best, jobId)) this.#nudgeLater(requirementId);
   }
 
-  /** All miners with a free slot look. */
+  #nudgeLater(requirementId: number): void {
+    if (!this.#open || this.#later.has(requirementId)) return;
+    const timer = setTimeout(() => {
+      this.#later.delete(requirementId);
+      this.nudgeClass(requirementId);
+    }, HOLD_MS);
+    timer.unref();
+    this.#later.set(requirementId, timer);
+  }
+
+  /** Whether a miner leaves a job to the one that holds its conversation, for a moment and within the load bound. */
+  #holds(session: MinerLink, jobId: string): boolean {
+    const holder = this.#sessions.get(this.#affinity.heldFor(jobId) ?? "");
+    if (!holder || holder === session || !this.#candidates.isAtWork(holder)) return false;
+    return loadOf(holder) - loadOf(session, session.claiming) <= PREFIX_BONUS;
+  }
+
+  /** A client may run another job: what was set aside of its jobs is looked for again. */
+  hasRoom(clientNumber: number): void {
+    if (!this.#open) return;
+    this.#fair
+      .unpark(clientNumber)
+      .then((classes) => {
+        for (const requirementId of classes) this.nudgeClass(requirementId);
+      })
+      .catch((error: unknown) => this.#log.error({ err: error }, "jobs stay aside"));
+  }
+
+  /** All miners with a free slot look, and all clients with room: also after what gave them room was lost. */
   nudgeAll(): void {
+    for (const client of this.#fair.parkedWithRoom()) this.hasRoom(client);
     for (const session of this.#sessions.values()) this.nudge(session);
   }
 
@@ -141,30 +197,75 @@ export class Dispatcher {
 
   /** Claims and offers the next job; whether there was one. */
   async #claimOne(session: MinerLink): Promise<boolean> {
-    const { profile } = session;
-    for (let attempt = 0; attempt < CLAIM_RETRIES; attempt++) {
-      const find = session.continues ? findNext : findNextFresh;
-      const jobId = await find(this.#store.db, this.#requirements.eligible(profile));
-      if (jobId === undefined) return false;
-      const request: ClaimRequest = {
-        jobId,
-        minerId: profile.minerId,
-        anyModel: profile.capabilities.models[0]?.name ?? "",
-        digestOf: (name) => profile.capabilities.models.find((model) => model.name === name)?.digest ?? "",
-        meters: this.#meters,
-        instance: this.#instance,
-        coordinatorId: this.#coordinatorId,
-        maxOutputBytes: this.#config.max_output_bytes,
-        now: this.#clock.now(),
-        nonce: toHex(this.#random(NONCE_BYTES)),
-      };
-      const claimed = await this.#store.operation((tx) => claimJob(tx, request));
-      if (!claimed) continue;
+    const ticket = this.#fair.beginClaim();
+    try {
+      const claimed = await this.#claim(session, ticket);
+      if (!claimed) return false;
       this.#backlog.queued--;
+      this.#note(claimed);
       this.#offer(session, claimed);
       return true;
+    } finally {
+      this.#fair.endClaim(ticket);
     }
-    return false;
+  }
+
+  async #claim(session: MinerLink, ticket: ClaimTicket): Promise<Claimed | undefined> {
+    const { profile } = session;
+    const classes = this.#candidates.classesOf(session);
+    const { models } = this.#candidates.usable(session).capabilities;
+    const choice = this.#fair.choiceFor(ticket, ({ job_id }) => this.#holds(session, job_id));
+    const find = async (db: Db): Promise<Found> => {
+      const found = await findNext(db, classes, choice, !session.continues);
+      ticket.clientNumber = found.head?.client_number;
+      return found;
+    };
+    // Read first: a miner for which there is nothing does not trouble the writer.
+    const jobId = await this.#find(find);
+    if (jobId === undefined) return undefined;
+    const request: ClaimRequest = {
+      jobId,
+      minerId: profile.minerId,
+      models,
+      digestOf: (name) => profile.capabilities.models.find((model) => model.name === name)?.digest ?? "",
+      meters: this.#meters,
+      instance: this.#instance,
+      coordinatorId: this.#coordinatorId,
+      maxOutputBytes: this.#config.max_output_bytes,
+      now: this.#clock.now(),
+      nonce: toHex(this.#random(NONCE_BYTES)),
+      decide: (job) => this.#decide(job, session),
+    };
+    return this.#store.operation((tx) => claimNext(tx, request, async (db) => (await find(db)).head?.job_id));
+  }
+
+  /** The job that comes next. Jobs that hide others, and cannot be taken, are set aside first. */
+  async #find(find: (db: Db) => Promise<Found>): Promise<string | undefined> {
+    for (let round = 1; ; round++) {
+      const { head, crowding } = await find(this.#store.db);
+      if (crowding.length === 0 || round > MAX_PARK_ROUNDS) return head?.job_id;
+      await this.#fair.park(crowding);
+    }
+  }
+
+  /** Writes down why a job goes to a miner. */
+  #decide(job: JobTable, session: MinerLink): string {
+    const waitedMs = Math.max(0, this.#clock.now() - job.requested_at);
+    return describeDecision(job, session, {
+      candidates: this.#candidates,
+      links: this.#sessions.values(),
+      waitedMs,
+      promisedMs: this.#waits.promised(job.job_id),
+    });
+  }
+
+  /** A job has left the queue: what was remembered of it meets what came. */
+  #note({ job, place, terms }: Claimed): void {
+    this.#fair.serve(place);
+    this.#waits.served(job.job_id);
+    const isHit = this.#affinity.serve(job.job_id, job.miner_id ?? "");
+    if (isHit !== undefined) this.#metrics.conversation(isHit);
+    this.#health.models.began(job.miner_id ?? "", terms.model);
   }
 
   /** Turns a granted lease into an offer. A session that closed meanwhile leaves the lease to run out. */

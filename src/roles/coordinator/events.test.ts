@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   accept,
   type CoordinatorStore,
@@ -9,18 +9,15 @@ import {
 import { publishPortion, storePortion, takePortion } from "./delivery.ts";
 import { readEvents } from "./events.ts";
 import type { Lease } from "./lease.ts";
-import { markDelivered, markLeaseEnded } from "./store/jobs.ts";
+import { UNREAD_STREAM_MS } from "./limits.ts";
+import { markLeaseEnded } from "./store/jobs.ts";
 import { Streams } from "./streams.ts";
 
 /** Stores and shows text, as a flush does. */
 async function deliver(store: CoordinatorStore, streams: Streams, lease: Lease, text: string): Promise<void> {
   accept(lease, text);
   const portion = takePortion(lease);
-  const { endByte: delivered_bytes, seq: last_seq } = portion;
-  await store.operation(async (tx) => {
-    await markDelivered(tx, { job_id: lease.jobId, token: lease.token }, { delivered_bytes, last_seq });
-    await storePortion(tx, portion);
-  });
+  await store.operation((tx) => storePortion(tx, portion));
   publishPortion(streams, portion);
 }
 
@@ -65,5 +62,33 @@ describe("a stream", () => {
     }
     expect(ids).toEqual([1, 2, 3, 4, 5].slice(after));
     expect(texts).toEqual(["one ", "two ", "three ", "four"].slice(after));
+  });
+
+  it("takes its place when it is asked for, and gives it back when its reader goes without having read", async () => {
+    const { store, jobId } = await openEnded();
+    const streams = new Streams();
+    const source = { store, streams, queueView: async () => undefined };
+    const reader = new AbortController();
+    readEvents(source, jobId, 0, reader.signal);
+    expect(streams.readers).toBe(1);
+    reader.abort();
+    expect(streams.readers).toBe(0);
+    readEvents(source, jobId, 0, reader.signal);
+    expect(streams.readers).toBe(0);
+  });
+
+  it("whose reader never begins loses its place after a while, and has it again when it is read", async () => {
+    const { store, jobId } = await openEnded();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const streams = new Streams();
+    const source = { store, streams, queueView: async () => undefined };
+    const items = readEvents(source, jobId, 0, new AbortController().signal);
+    vi.advanceTimersByTime(UNREAD_STREAM_MS);
+    expect(streams.readers).toBe(0);
+    await items.next();
+    expect(streams.readers).toBe(1);
+    await items.return();
+    expect(streams.readers).toBe(0);
   });
 });

@@ -3,11 +3,16 @@ import { committedJob, openCoordinatorStore } from "../../../test/harness/coordi
 import { codeOf } from "../../../test/harness/database.ts";
 import { createBus } from "../../kernel/bus.ts";
 import { createSystemClock } from "../../kernel/clock.ts";
+import { createMetrics } from "../../kernel/metrics.ts";
 import type { BusEvents } from "../../wire/events.ts";
 import { JobSubmission, JobView } from "../../wire/jobs.ts";
 import { CoordinatorConfig } from "./config.ts";
 import { Intake, toIdempotency } from "./intake.ts";
+import { Leases } from "./leases.ts";
+import { MinerHealth } from "./miner-health.ts";
+import { createQueueing } from "./queueing.ts";
 import { Requirements } from "./requirements.ts";
+import { markClaimed, markLeaseEnded, raisePriority, setModel } from "./store/jobs.ts";
 
 const BODY = JSON.stringify({ payload: { type: "inference", prompt: "hello" } });
 const SUBMISSION = JobSubmission.parse(JSON.parse(BODY));
@@ -19,13 +24,22 @@ async function openIntake(...ids: readonly string[]) {
   const store = await openCoordinatorStore();
   const clock = createSystemClock();
   const waiting = [...ids];
+  const config = CoordinatorConfig.parse({});
+  const requirements = new Requirements(store, clock);
   const intake = new Intake({
     store,
     bus: createBus<BusEvents>(() => {}),
     clock,
     ids: { next: () => waiting.shift() ?? "f".repeat(32) },
-    config: CoordinatorConfig.parse({}),
-    requirements: new Requirements(store, clock),
+    config,
+    ...createQueueing({ store, clock, metrics: createMetrics() }, config, {
+      requirements,
+      health: new MinerHealth(clock),
+      leases: new Leases(),
+      links: () => [],
+      hasRoom() {},
+    }),
+    requirements,
     queued: () => 0,
   });
   return { store, intake };
@@ -38,6 +52,34 @@ describe("a submission with an Idempotency-Key", () => {
   it("is answered again word for word, and runs once", async () => {
     const { intake } = await openIntake(A, B);
     const first = await intake.submit("client-1", SUBMISSION, keyed("k"));
+    const again = await intake.submit("client-1", SUBMISSION, keyed("k"));
+    expect(again).toEqual({ ...first, replayed: true });
+  });
+
+  it("is answered again word for word when its job has moved on", async () => {
+    const { store, intake } = await openIntake(A, B);
+    const first = await intake.submit("client-1", SUBMISSION, keyed("k"));
+    // As claims, deliveries, administrators and settlements change it, all at once.
+    await store.operation(async (tx) => {
+      await setModel(tx, { job_id: A, model: "llama3" });
+      expect(await raisePriority(tx, A, 9)).toBe(true);
+      await markClaimed(tx, { job_id: A, miner_id: "m".repeat(32), instance: "i", now: Date.now() });
+      await markLeaseEnded(tx, {
+        job_id: A,
+        token: 1,
+        state: "FAILED",
+        ran_ms: 5,
+        delivered_bytes: 7,
+        last_seq: 1,
+        settled_units: 9,
+        price_uait: 11n,
+        completed_at: Date.now(),
+        finish_reason: "stop",
+        usage: "{}",
+        error: "ENGINE_FAILED: it stopped",
+      });
+    });
+    expect(committedJob(store, A)).toMatchObject({ state: "FAILED", model: "llama3", priority: 9 });
     const again = await intake.submit("client-1", SUBMISSION, keyed("k"));
     expect(again).toEqual({ ...first, replayed: true });
   });

@@ -1,18 +1,25 @@
+import { fromHex } from "../../crypto/bytes.ts";
 import { canonicalize } from "../../crypto/canonical-json.ts";
-import { sha256, sha256Hex } from "../../crypto/hash.ts";
+import { sha256Hex } from "../../crypto/hash.ts";
+import { answerFormat } from "../../domain/job/answer.ts";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Ids } from "../../kernel/ids.ts";
 import type { BusEvents } from "../../wire/events.ts";
-import type { JobSubmission, JobView } from "../../wire/jobs.ts";
+import type { JobPayload, JobSubmission } from "../../wire/jobs.ts";
+import type { PrefixAffinity } from "./affinity.ts";
 import type { CoordinatorConfig } from "./config.ts";
+import type { FairShare } from "./fair-share.ts";
+import type { QueueMetrics } from "./metrics.ts";
 import type { Store } from "./ports.ts";
+import type { QueueViews } from "./queue-view.ts";
 import { type Requirements, toNeed } from "./requirements.ts";
-import { takeIdempotencyKey } from "./store/idempotency.ts";
+import { type Holder, isKeyTaken, takeIdempotencyKey } from "./store/idempotency.ts";
 import { insertJob } from "./store/jobs.ts";
 import type { JobTable } from "./tables.ts";
 import { toJobView } from "./views.ts";
+import type { WaitTimes } from "./wait-times.ts";
 
 /** What a call with an Idempotency-Key is known by. */
 export interface Idempotency {
@@ -30,8 +37,35 @@ export interface Submitted {
   readonly replayed: boolean;
 }
 
+const MS_PER_SECOND = 1000;
 /** Status of the answer to a new job. */
 const CREATED = 201;
+
+/**
+ * The rest of a job's row when nothing but its submission has happened. With the model and priority of the
+ * submission it turns a job back into what the first answer showed, so that no answer need be stored.
+ */
+const UNTOUCHED = {
+  state: "QUEUED",
+  token: 0,
+  attempts: 0,
+  run_ms: 0,
+  instance: null,
+  miner_id: null,
+  started_at: null,
+  completed_at: null,
+  delivered_bytes: 0,
+  last_seq: 0,
+  settled_units: 0,
+  price_uait: 0n,
+  finish_reason: null,
+  usage: null,
+  error: null,
+} as const satisfies Partial<JobTable>;
+
+/** The answer to a submission. */
+const toText = (submitted: JobTable, payload: JobPayload): string =>
+  JSON.stringify(toJobView(submitted, undefined, answerFormat(payload)));
 
 /** Takes jobs in: a submission is answered when its row, its place in the queue and its key are on disk. */
 export class Intake {
@@ -41,6 +75,11 @@ export class Intake {
   readonly #ids: Ids;
   readonly #config: CoordinatorConfig;
   readonly #requirements: Requirements;
+  readonly #fair: FairShare;
+  readonly #affinity: PrefixAffinity;
+  readonly #queue: QueueViews;
+  readonly #waits: WaitTimes;
+  readonly #metrics: QueueMetrics;
   readonly #queued: () => number;
 
   constructor(options: {
@@ -50,6 +89,11 @@ export class Intake {
     ids: Ids;
     config: CoordinatorConfig;
     requirements: Requirements;
+    fair: FairShare;
+    affinity: PrefixAffinity;
+    queue: QueueViews;
+    waits: WaitTimes;
+    queueMetrics: QueueMetrics;
     /** Number of jobs that wait now. */
     queued: () => number;
   }) {
@@ -59,44 +103,100 @@ export class Intake {
     this.#ids = options.ids;
     this.#config = options.config;
     this.#requirements = options.requirements;
+    this.#fair = options.fair;
+    this.#affinity = options.affinity;
+    this.#queue = options.queue;
+    this.#waits = options.waits;
+    this.#metrics = options.queueMetrics;
     this.#queued = options.queued;
   }
 
   /**
    * Stores a job.
-   * @throws AppError INVALID_PAYLOAD, LIMIT_EXCEEDED, IDEMPOTENCY_MISMATCH
+   * @throws AppError INVALID_PAYLOAD, LIMIT_EXCEEDED, IDEMPOTENCY_MISMATCH, DEADLINE_UNREACHABLE
    */
   async submit(clientId: string, submission: JobSubmission, idempotency?: Idempotency): Promise<Submitted> {
     this.#admit(submission);
     const need = toNeed(submission, this.#config.price_uait_per_million_units);
     const requirementId = await this.#requirements.intern(need);
     const job = this.#createJob(clientId, submission, requirementId);
-    const view: JobView = toJobView(job);
-    const text = JSON.stringify(view);
-    const earlier = await this.#store.operation(async (tx) => {
-      const held =
-        idempotency &&
-        (await takeIdempotencyKey(tx, {
-          slot: slotOf(clientId, idempotency),
-          body_sha256: idempotency.bodySha256,
-          status: CREATED,
-          response: text,
-          created_at: job.requested_at,
-        }));
-      if (!held) await insertJob(tx, job);
-      return held;
-    });
-    if (!earlier) {
-      this.#bus.emit("job.queued", { job_id: job.job_id, requirement_id: requirementId });
-      return { status: CREATED, text, replayed: false };
+    if (submission.deadline_seconds !== undefined) {
+      await this.#meet(submission.deadline_seconds, job, clientId, idempotency);
     }
+    const key = idempotency && {
+      slot: slotOf(clientId, idempotency),
+      body_sha256: idempotency.bodySha256,
+      job_id: job.job_id,
+      priority: job.priority,
+      created_at: job.requested_at,
+    };
+    const place = this.#fair.enter(job);
+    const leave = (): void => this.#fair.withdraw({ ...job, ...place });
+    let earlier: Holder | undefined;
+    try {
+      earlier = await this.#store.operation(async (tx) => {
+        const held = key && (await takeIdempotencyKey(tx, key));
+        if (!held) await insertJob(tx, job, place);
+        return held;
+      });
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    if (!earlier) {
+      this.#waits.submitted(requirementId, maxTokensOf(submission.payload));
+      this.#affinity.enter(job.job_id, clientId, submission.payload);
+      this.#bus.emit("job.queued", { job_id: job.job_id, requirement_id: requirementId });
+      return { status: CREATED, text: toText(job, submission.payload), replayed: false };
+    }
+    leave();
     if (earlier.body_sha256 !== idempotency?.bodySha256) {
       throw new AppError(
         "IDEMPOTENCY_MISMATCH",
         "this Idempotency-Key was used with another body; use a new one",
       );
     }
-    return { status: earlier.status, text: earlier.response, replayed: true };
+    // The column holds the text of a payload that was checked when the job was submitted.
+    const payload = JSON.parse(earlier.job.payload) as JobPayload;
+    const submitted = {
+      ...earlier.job,
+      ...UNTOUCHED,
+      model: payload.model ?? null,
+      priority: earlier.priority,
+    };
+    return { status: CREATED, text: toText(submitted, payload), replayed: true };
+  }
+
+  /**
+   * Refuses a job that will more likely than not wait longer than it may. Where nobody can tell, it is let in: it
+   * expires at its deadline. A repeated call is answered as the first was.
+   * @throws AppError DEADLINE_UNREACHABLE
+   */
+  async #meet(
+    seconds: number,
+    job: JobTable,
+    clientId: string,
+    idempotency: Idempotency | undefined,
+  ): Promise<void> {
+    const { position, estimate } = await this.#queue.foresee(job);
+    const waitMs = job.expires_at - job.requested_at;
+    if ("unknown" in estimate || estimate.p50 <= waitMs) return;
+    if (idempotency && (await isKeyTaken(this.#store.db, slotOf(clientId, idempotency)))) return;
+    this.#metrics.refused();
+    const late = Math.ceil((estimate.p50 - waitMs) / MS_PER_SECOND);
+    throw new AppError(
+      "DEADLINE_UNREACHABLE",
+      `a miner would begin in about ${(estimate.p50 / MS_PER_SECOND).toFixed(1)} s (position ${position}), after the deadline of ${seconds} s; try again later or allow more time`,
+      {
+        meta: {
+          position,
+          eta_p50_ms: estimate.p50,
+          eta_p90_ms: estimate.p90,
+          deadline_ms: Math.round(seconds * MS_PER_SECOND),
+          retry_after_seconds: Math.max(1, late),
+        },
+      },
+    );
   }
 
   #admit(submission: JobSubmission): void {
@@ -121,6 +221,7 @@ export class Intake {
     const now = this.#clock.now();
     const { payload } = submission;
     return {
+      ...UNTOUCHED,
       job_id: this.#ids.next(),
       client_id: clientId,
       kind: payload.type,
@@ -130,36 +231,33 @@ export class Intake {
       constraints: JSON.stringify(submission.constraints ?? {}),
       requirement_id: requirementId,
       priority: submission.priority,
-      state: "QUEUED",
-      token: 0,
-      attempts: 0,
       max_attempts: submission.max_attempts,
       max_run_ms: submission.max_run_seconds * 1000,
-      run_ms: 0,
-      instance: null,
-      miner_id: null,
       requested_at: now,
-      expires_at: now + submission.ttl_seconds * 1000,
-      started_at: null,
-      completed_at: null,
-      delivered_bytes: 0,
-      last_seq: 0,
-      settled_units: 0,
+      expires_at: now + toWaitMs(submission),
       unit_price: this.#config.price_uait_per_million_units,
-      price_uait: 0n,
-      finish_reason: null,
-      usage: null,
-      error: null,
     };
   }
+}
+
+/** Longest answer that a payload asks for, in tokens. */
+const maxTokensOf = (payload: JobPayload): number | undefined =>
+  payload.type === "inference" ? payload.max_tokens : undefined;
+
+/** How long a job may wait for its first claim. */
+function toWaitMs({ ttl_seconds: ttl, deadline_seconds: deadline = ttl }: JobSubmission): number {
+  return Math.round(Math.min(ttl, deadline) * MS_PER_SECOND);
 }
 
 /** Bytes of a key's hash that are kept: nobody finds a second call with the same 128 bits, and the index is half as large. */
 const SLOT_BYTES = 16;
 
-/** What a key is stored by. The parts are written as JSON, so that no two calls give the same text. */
+/**
+ * What a key is stored by. The parts are written as JSON, so that no two calls give the same text. The hash is
+ * made as text, which takes half the time of one in a buffer of its own.
+ */
 function slotOf(clientId: string, { method, path, key }: Idempotency): Uint8Array {
-  return sha256(JSON.stringify([clientId, method, path, key])).subarray(0, SLOT_BYTES);
+  return fromHex("slot", sha256Hex(JSON.stringify([clientId, method, path, key])).slice(0, 2 * SLOT_BYTES));
 }
 
 /** Reads an Idempotency-Key's call; undefined without a key. */

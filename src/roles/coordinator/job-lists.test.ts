@@ -12,7 +12,7 @@ async function fill(store: CoordinatorStore): Promise<void> {
   for (let from = 0; from < COUNT; from += 1000) {
     await store.operation(async (tx) => {
       for (let index = from; index < Math.min(from + 1000, COUNT); index++) {
-        await insertJob(tx, {
+        const job = {
           job_id: idOf(index),
           client_id: index % 2 === 0 ? "even" : "odd",
           kind: "inference",
@@ -26,7 +26,8 @@ async function fill(store: CoordinatorStore): Promise<void> {
           requested_at: index,
           expires_at: 1e12,
           unit_price: 1,
-        });
+        };
+        await insertJob(tx, job, { client_number: 0, order_key: index });
       }
     });
   }

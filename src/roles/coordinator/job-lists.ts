@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { JobListQuery } from "../../wire/job-lists.ts";
+import { textsOf } from "../../wire/job-texts.ts";
 import type { JobPayload } from "../../wire/jobs.ts";
 import type { Store } from "./ports.ts";
 import {
@@ -132,9 +133,6 @@ function toTextCheck(text: string): Fits {
   return ({ payload }) => {
     if (!payload?.includes(written)) return false;
     // The column holds the canonical text of a payload that was checked when the job was submitted.
-    const { prompt, messages } = JSON.parse(payload) as JobPayload;
-    return [prompt ?? "", ...(messages ?? []).map(({ content }) => content)].some((one) =>
-      one.includes(text),
-    );
+    return textsOf(JSON.parse(payload) as JobPayload).some((one) => one.includes(text));
   };
 }

@@ -1,7 +1,7 @@
 import { type Channel, CLOSE } from "../../kernel/channel.ts";
 import { toAppError } from "../../kernel/errors.ts";
 import type { StreamItem } from "./events.ts";
-import { MAX_BUFFERED_BYTES } from "./limits.ts";
+import { MAX_WATCHER_BUFFERED_BYTES } from "./limits.ts";
 
 /**
  * Tells a client over a WebSocket how its job's state changes, and closes when the job has ended. Text is not
@@ -28,7 +28,7 @@ async function forward(
   const send = (frame: object): void => channel.send(JSON.stringify(frame));
   for await (const item of source) {
     if (item === "keep-alive" || item.event === "chunk") continue;
-    if (channel.bufferedBytes > MAX_BUFFERED_BYTES) return channel.close(CLOSE.tryLater, "too slow");
+    if (channel.bufferedBytes > MAX_WATCHER_BUFFERED_BYTES) return channel.close(CLOSE.tryLater, "too slow");
     send({ type: "state.changed", job_id: jobId, ...item.data });
     if (item.event === "end") send({ type: "result.ready", job_id: jobId, ...item.data });
   }

@@ -7,6 +7,7 @@ import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Principal } from "../../wire/access.ts";
 import type { BusEvents } from "../../wire/events.ts";
+import { MAX_INLINE_BYTES } from "../../wire/limits.ts";
 import {
   type Assignment,
   type FailBody,
@@ -22,8 +23,9 @@ import { resultTooLarge } from "./artifacts/admission.ts";
 import type { Artifacts } from "./artifacts/artifacts.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { idOf, type KeylessCaller, UNNAMED } from "./keyless-caller.ts";
 import { KeylessMiner } from "./keyless-miner.ts";
-import { keylessMinerId, toMinerCapabilities } from "./keyless-profile.ts";
+import { toMinerCapabilities } from "./keyless-profile.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import { HEARTBEATS_TO_OFFLINE, RECHECK_INTERVAL_MS } from "./limits.ts";
@@ -38,14 +40,6 @@ import type { Streams } from "./streams.ts";
 /** Random bytes of a registration's token. */
 const TOKEN_BYTES = 16;
 const MS_PER_SECOND = 1000;
-/** The name of a miner that gives none. */
-const UNNAMED = "default";
-
-/** Who speaks: an API key and the name that the miner has chosen under it. */
-export interface KeylessCaller {
-  readonly principal: Principal;
-  readonly name: string | undefined;
-}
 
 /** What a registration is answered with. */
 export interface Registered {
@@ -187,7 +181,7 @@ export class KeylessMiners {
       return receipt as Record<string, unknown>;
     }
     const lease = await this.#held(caller, jobId, lease_token);
-    const most = lease.terms.max_output_bytes;
+    const most = Math.min(lease.terms.max_output_bytes, MAX_INLINE_BYTES);
     if (utf8Length(text) > most) throw resultTooLarge(most);
     const reference = readReference(result);
     const artifact =
@@ -222,15 +216,23 @@ export class KeylessMiners {
   /** No new jobs from here on. Returns what still runs. */
   drain(caller: KeylessCaller): HeldLease[] {
     const miner = this.#get(caller);
-    miner.draining = true;
-    miner.finishDrain();
+    this.setDraining(miner.minerId, true);
     return miner.heldLeases();
+  }
+
+  /** As its owner decides: no new jobs until the next registration, or jobs again. @throws AppError MINER_NOT_FOUND */
+  setDraining(minerId: string, draining: boolean): void {
+    const miner = this.#miners.get(minerId);
+    if (!miner) throw notRegistered();
+    miner.draining = draining;
+    if (draining) miner.finishDrain();
   }
 
   /** Replaces what a miner can do; `id` is its name or its id. */
   update(principal: Principal, id: string, capabilities: KeylessCapabilities): KeylessMiner {
     const miner = this.#find(principal, id);
     miner.profile = { ...miner.profile, capabilities: toMinerCapabilities(capabilities) };
+    this.#deps.bus.emit("miner.updated", { miner_id: miner.minerId });
     this.#deps.dispatcher.nudge(miner);
     return miner;
   }
@@ -249,6 +251,10 @@ export class KeylessMiners {
       miner.seenAt = this.#deps.clock.monotonic();
     });
     this.#deps.dispatcher.nudge(miner);
+  }
+
+  has(caller: KeylessCaller): boolean {
+    return this.#miners.has(idOf(caller));
   }
 
   /** Whether the caller is registered; a refusal otherwise. @throws AppError MINER_NOT_FOUND */
@@ -366,6 +372,7 @@ export class KeylessMiners {
   /** Whether a lease of this miner has ended. */
   async #hasRun(caller: KeylessCaller, jobId: string, token: number): Promise<boolean> {
     if (this.#deps.leases.find(jobId)?.token === token) return false;
+    await this.#deps.settlement.settled(jobId, token);
     const segment = await findSegment(this.#deps.store.db, jobId, token);
     return segment?.miner_id === idOf(caller) && segment.ended_at !== null;
   }
@@ -380,10 +387,6 @@ export class KeylessMiners {
   #renew(lease: Lease): void {
     lease.renew(this.#deps.clock.monotonic(), this.#deps.config.lease_seconds * MS_PER_SECOND);
   }
-}
-
-function idOf({ principal, name }: KeylessCaller): string {
-  return keylessMinerId(principal.owner_id, name ?? UNNAMED);
 }
 
 function notRegistered(): AppError {

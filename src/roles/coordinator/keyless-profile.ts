@@ -35,5 +35,12 @@ export function toMinerCapabilities(said: KeylessCapabilities): MinerCapabilitie
 
 function toModel(model: string | { readonly name: string }): MinerModel {
   const name = typeof model === "string" ? model : model.name;
-  return { name, digest: "", context_tokens: 1, engine: "keyless", tokens_per_second: null };
+  return {
+    name,
+    digest: "",
+    context_tokens: 1,
+    engine: "keyless",
+    tokens_per_second: null,
+    features: ["text"],
+  };
 }

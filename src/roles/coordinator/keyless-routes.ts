@@ -1,24 +1,29 @@
 import { ok, type Router } from "../../kernel/http/router.ts";
 import type { Access, Principal } from "../../wire/access.ts";
 import {
-  clientSocket,
+  activateMinerById,
   deregisterMiner,
-  drainMiner,
-  failJob,
+  drainMinerById,
+  getMiner,
   getMinerEarnings,
   getMinerJobs,
   listMinerEarnings,
   listMinerJobs,
+  updateCapabilities,
+} from "../../wire/miner-accounts.ts";
+import {
+  clientSocket,
+  drainMiner,
+  failJob,
   minerHeartbeat,
   minerSocket,
   pollJob,
   registerMiner,
   startJob,
   submitResult,
-  updateCapabilities,
 } from "../../wire/miners.ts";
 import { serveJobSocket } from "./job-socket.ts";
-import type { KeylessCaller } from "./keyless-miners.ts";
+import type { KeylessCaller } from "./keyless-caller.ts";
 import { serveKeylessSocket } from "./keyless-socket.ts";
 import type { Coordinator } from "./service.ts";
 
@@ -62,13 +67,24 @@ export function addKeylessRoutes(router: Router<Access, Principal>, coordinator:
     await coordinator.keyless.fail(callerOf(call), call.params.job_id, call.body);
     return ok({ status: "ok" });
   });
-  router.on(drainMiner, (call) => ok({ status: "ok", leases: coordinator.keyless.drain(callerOf(call)) }));
-  addMinerRoutes(router, coordinator);
+  router.on(drainMiner, async (call) =>
+    ok({ status: "ok", leases: await coordinator.minerAccounts.drainCaller(callerOf(call)) }),
+  );
   addSockets(router, coordinator);
 }
 
-/** The routes that name a miner. */
-function addMinerRoutes(router: Router<Access, Principal>, coordinator: Coordinator): void {
+/** The routes that name a miner. Paths with fixed parts come before them. */
+export function addMinerAccountRoutes(router: Router<Access, Principal>, coordinator: Coordinator): void {
+  const { minerAccounts } = coordinator;
+  router.on(getMiner, async ({ principal, params }) =>
+    ok(await minerAccounts.view(principal, params.miner_id)),
+  );
+  router.on(drainMinerById, async ({ principal, params }) =>
+    ok(await minerAccounts.setDraining(principal, params.miner_id, true)),
+  );
+  router.on(activateMinerById, async ({ principal, params }) =>
+    ok(await minerAccounts.setDraining(principal, params.miner_id, false)),
+  );
   router.on(updateCapabilities, ({ principal, params: { miner_id }, body }) => {
     const capabilities = body.capabilities ?? body;
     const { sessionToken } = coordinator.keyless.update(principal, miner_id, capabilities);

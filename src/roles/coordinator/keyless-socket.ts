@@ -5,7 +5,8 @@ import { parseJson } from "../../kernel/json.ts";
 import type { Log } from "../../kernel/log.ts";
 import { MAX_FRAME_BYTES } from "../../wire/limits.ts";
 import { KeylessFrame } from "../../wire/miners.ts";
-import type { KeylessCaller, KeylessMiners } from "./keyless-miners.ts";
+import type { KeylessCaller } from "./keyless-caller.ts";
+import type { KeylessMiners } from "./keyless-miners.ts";
 import { MAX_BUFFERED_BYTES } from "./limits.ts";
 
 /** Frames of one socket that are worked on at once; a miner that sends more waits for no answer at all. */

@@ -84,17 +84,19 @@ export class Lease {
     this.expiresAt = now + termMs;
   }
 
-  /** Accepts text that follows what was accepted before. */
+  /** Accepts text that follows what was accepted before. @throws AppError PROTOCOL_VIOLATION for what the meter refuses */
   accept(text: string, bytes: number): void {
+    // The meter first: what it refuses is not accepted at all.
+    this.#units.add(text);
     this.#output.update(text);
     this.#segment.update(text);
-    this.#units.add(text);
     this.acceptedBytes += bytes;
     this.#pending.push(text);
   }
 
-  /** Takes over what this segment has stored already (after a restart). */
-  restore(text: string, bytes: number, progress: ReceiptProgress | undefined): void {
+  /** Takes over what this segment has stored already (after a restart), in chunks to the number `lastSeq`. */
+  restore(text: string, bytes: number, progress: ReceiptProgress | undefined, lastSeq: number): void {
+    this.lastSeq = lastSeq;
     this.#output.update(text);
     this.#segment.update(text);
     this.#units.add(text);
@@ -106,6 +108,21 @@ export class Lease {
   recordProgress(progress: ReceiptProgress): void {
     this.progress = progress;
     this.#pendingProgress = true;
+  }
+
+  /** How long the job may still run, in ms. */
+  leftMs(now: number): number {
+    return Math.min(this.#wholeMs, Math.max(0, this.deadlineAt - now));
+  }
+
+  /** How much of the job's time this lease has used up, in ms. */
+  usedMs(now: number): number {
+    return this.#wholeMs - this.leftMs(now);
+  }
+
+  /** What the job's earlier leases left of its time, in ms. */
+  get #wholeMs(): number {
+    return Math.max(0, this.job.max_run_ms - this.job.run_ms);
   }
 
   /** SHA-256 of the job's whole output up to here, as hex. */
@@ -121,6 +138,16 @@ export class Lease {
   /** Units of what this lease delivered. */
   get deliveredUnits(): number {
     return this.#units.units;
+  }
+
+  /** Whether the answer may end with what was accepted. */
+  get whole(): boolean {
+    return this.#units.whole;
+  }
+
+  /** Bytes that were accepted and are not handed to the database. */
+  get unstoredBytes(): number {
+    return this.acceptedBytes - this.storedBytes;
   }
 
   get hasPending(): boolean {

@@ -1,4 +1,5 @@
 /** The coordinator's own limits and periods. */
+import { MAX_UNSECURED_BYTES } from "../../wire/limits.ts";
 
 /** Chunks of all jobs that arrive within this time are stored by one operation, in ms (design: ≤ 2 ms). */
 export const FLUSH_DELAY_MS = 2;
@@ -16,8 +17,19 @@ export const HOUSEKEEPING_INTERVAL_MS = 60_000;
 export const MAX_REQUIREMENTS = 20_000;
 /** A class of needs is kept this long after it was last asked for, in ms: longer than any submission takes. */
 export const REQUIREMENT_KEPT_MS = 60_000;
-/** Chunks that a reader takes from the database at once. */
+/** Chunks that a reader takes at once, from memory or the database: a stalled one holds no more objects. */
 export const CHUNK_PAGE = 256;
+/** Text that a reader takes from the database at once, in bytes: with what the sockets hold, a stalled one costs less than 1 MiB. */
+export const CHUNK_PAGE_BYTES = 64 * 1024;
+/** Longest text of one stored chunk, in characters: as an event it is six times as long at worst, and copied once. */
+export const MAX_STORED_CHARACTERS = 16 * 1024;
+/**
+ * Text of one lease that may wait for the database, in bytes; a miner that sends more loses the lease. An honest one
+ * has MAX_UNSECURED_BYTES on their way, and as much again when it came back on a new connection.
+ */
+export const MAX_UNSTORED_BYTES = 2 * MAX_UNSECURED_BYTES;
+/** Frames of one miner that are worked on at once: statements whose signatures are checked, endings being stored. */
+export const MAX_FRAMES_AT_ONCE = 1024;
 /** How often a silent stream says that it lives, in ms: proxies often close after 30 s. */
 export const KEEP_ALIVE_MS = 15_000;
 /** How often a waiting reader learns its position anew, in ms. */
@@ -28,5 +40,11 @@ export const POSITION_BOUND = 10_000;
 export const REGISTER_TIMEOUT_MS = 10_000;
 /** Sent bytes that may wait in a miner's connection before it is closed as too slow. */
 export const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
+/** Sent bytes that may wait in the connection of a client that watches a job, before it is closed as too slow. */
+export const MAX_WATCHER_BUFFERED_BYTES = 256 * 1024;
 /** Heartbeats that a miner without a session may miss before it is offline: with 10 s between two of them, 30 s. */
 export const HEARTBEATS_TO_OFFLINE = 3;
+/** Names of models that are remembered; beyond it the ones first seen longest ago are forgotten. */
+export const MAX_KNOWN_MODELS = 10_000;
+/** How long a stream that was asked for may wait for its first reading: an upgrade of the connection takes no longer, in ms. */
+export const UNREAD_STREAM_MS = 10_000;

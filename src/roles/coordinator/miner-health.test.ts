@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/harness/clock.ts";
 import {
   FAILURES_TO_QUARANTINE,
+  LOST_AT_ONCE_MS,
   MinerHealth,
   QUARANTINE_BASE_MS,
   QUARANTINE_CAP_MS,
@@ -10,7 +11,7 @@ import {
 const ERROR = "OOM: out of memory";
 
 function failTimes(health: MinerHealth, times: number): void {
-  for (let n = 0; n < times; n++) health.failed("m", ERROR);
+  for (let n = 0; n < times; n++) health.failed("m", "x", ERROR);
 }
 
 describe("MinerHealth", () => {
@@ -18,7 +19,7 @@ describe("MinerHealth", () => {
     const health = new MinerHealth(new TestClock());
     failTimes(health, FAILURES_TO_QUARANTINE - 1);
     expect(health.quarantine("m")).toBeUndefined();
-    health.succeeded("m");
+    health.succeeded("m", "x");
     failTimes(health, FAILURES_TO_QUARANTINE - 1);
     expect(health.quarantine("m")).toBeUndefined();
     failTimes(health, 1);
@@ -39,7 +40,7 @@ describe("MinerHealth", () => {
     for (let n = 0; n < 10; n++) failTimes(health, FAILURES_TO_QUARANTINE);
     clock.advance(QUARANTINE_CAP_MS);
     expect(health.quarantine("m")).toBeUndefined();
-    health.succeeded("m");
+    health.succeeded("m", "x");
     failTimes(health, FAILURES_TO_QUARANTINE);
     clock.advance(QUARANTINE_BASE_MS);
     expect(health.quarantine("m")).toBeUndefined();
@@ -59,5 +60,18 @@ describe("MinerHealth", () => {
     });
     health.pardon("m");
     expect(health.conditionOf("m", online).state).toBe("online");
+  });
+
+  it("counts what it leaves at once as one failure, and of no model", () => {
+    const clock = new TestClock();
+    const health = new MinerHealth(clock);
+    for (let lease = 0; lease < 2 * FAILURES_TO_QUARANTINE; lease++) health.lost("m", ERROR);
+    expect(health.quarantine("m")).toBeUndefined();
+    for (let time = 1; time < FAILURES_TO_QUARANTINE; time++) {
+      clock.advance(LOST_AT_ONCE_MS);
+      health.lost("m", ERROR);
+    }
+    expect(health.quarantine("m")).toContain(ERROR);
+    expect(health.models.whyNot("m", "any")).toBeUndefined();
   });
 });

@@ -1,12 +1,12 @@
 import type { Clock } from "../../kernel/clock.ts";
-import { AppError } from "../../kernel/errors.ts";
 import type { Principal } from "../../wire/access.ts";
-import type { MinerEarnings, MinerJobs } from "../../wire/miners.ts";
+import type { MinerEarnings, MinerJobs } from "../../wire/miner-accounts.ts";
 import { formatTime } from "../../wire/scalars.ts";
-import { keylessMinerId } from "./keyless-profile.ts";
+import { findOwnMiner } from "./miner-accounts.ts";
 import type { Store } from "./ports.ts";
+import { findSegment } from "./store/delivery.ts";
 import { listEarnings } from "./store/earnings.ts";
-import { findMiner, listMinerJobs } from "./store/miners.ts";
+import { listMinerJobs } from "./store/miners.ts";
 import { startOfDay } from "./store/totals.ts";
 
 /** Days of a miner's earnings that are listed one by one. */
@@ -17,7 +17,7 @@ const DATE_CHARACTERS = 10;
 
 const toAit = (uait: bigint): number => Number(uait) / UAIT_PER_AIT;
 
-/** What miners ran and earned here, for whoever holds the API key that admitted them. */
+/** What miners ran and earned here, for whoever holds the API key that admitted them, and for administrators. */
 export class MinerHistory {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -27,13 +27,18 @@ export class MinerHistory {
     this.#clock = options.clock;
   }
 
+  /** The miner that had a lease of a job. */
+  async minerOf(jobId: string, token: number): Promise<string | undefined> {
+    return (await findSegment(this.#store.db, jobId, token))?.miner_id;
+  }
+
   /** @throws AppError MINER_NOT_FOUND */
   async jobs(
     principal: Principal,
     id: string,
     page: { readonly limit: number; readonly offset: number },
   ): Promise<MinerJobs> {
-    const { miner_id } = await this.#find(principal, id);
+    const { miner_id } = await findOwnMiner(this.#store.db, principal, id);
     const { items, total } = await listMinerJobs(this.#store.db, miner_id, page);
     const jobs = items.map((lease) => ({
       job_id: lease.job_id,
@@ -52,7 +57,7 @@ export class MinerHistory {
 
   /** Nothing is paid out before a settlement on the chain, so all of it is pending. @throws AppError MINER_NOT_FOUND */
   async earnings(principal: Principal, id: string): Promise<MinerEarnings> {
-    const miner = await this.#find(principal, id);
+    const miner = await findOwnMiner(this.#store.db, principal, id);
     const now = this.#clock.now();
     const days = await listEarnings(this.#store.db, miner.miner_id, now, HISTORY_DAYS);
     const total = BigInt(miner.earned_uait);
@@ -73,14 +78,5 @@ export class MinerHistory {
         jobs,
       })),
     };
-  }
-
-  /** The miner of this key with this name or id. */
-  async #find(principal: Principal, id: string) {
-    for (const minerId of [keylessMinerId(principal.owner_id, id), id]) {
-      const row = await findMiner(this.#store.db, minerId);
-      if (row?.key_id === principal.key_id) return row;
-    }
-    throw new AppError("MINER_NOT_FOUND", "miner not registered");
   }
 }

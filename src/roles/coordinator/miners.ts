@@ -10,12 +10,14 @@ import { AppError } from "../../kernel/errors.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { BusEvents } from "../../wire/events.ts";
+import { MAX_UNSECURED_BYTES } from "../../wire/limits.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { CoordinatorIdentity } from "./identity.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
+import { MAX_UNSTORED_BYTES } from "./limits.ts";
 import type { KeyedProfile } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
 import { MinerSession, type SessionHandler } from "./session.ts";
@@ -169,12 +171,27 @@ export class Miners implements SessionHandler {
     if (frame.offset !== lease.acceptedBytes) {
       this.#violate(lease, `a chunk begins at byte ${frame.offset}, not at ${lease.acceptedBytes}`);
     }
+    if (lease.unstoredBytes + bytes > MAX_UNSTORED_BYTES) {
+      this.#violate(
+        lease,
+        `more than ${MAX_UNSTORED_BYTES} bytes wait to be stored; wait for confirmations, with at most ${MAX_UNSECURED_BYTES} bytes on their way`,
+      );
+    }
     if (lease.acceptedBytes + bytes > lease.terms.max_output_bytes) {
       this.#violate(lease, `the output is longer than ${lease.terms.max_output_bytes} bytes`);
     }
-    lease.accept(frame.text, bytes);
+    this.#accept(lease, frame.text, bytes);
     this.#deps.deliveredBytes(bytes);
     this.#deps.delivery.schedule(lease);
+  }
+
+  #accept(lease: Lease, text: string, bytes: number): void {
+    try {
+      lease.accept(text, bytes);
+    } catch (error) {
+      if (error instanceof AppError) this.#violate(lease, error.message);
+      throw error;
+    }
   }
 
   async progress(session: MinerSession, { progress, signature }: FrameOf<"progress">): Promise<void> {
@@ -215,7 +232,7 @@ export class Miners implements SessionHandler {
     const lease = leases.find(job_id);
     if (lease?.token !== token || lease.minerId !== session.minerId) {
       const receipt = await settlement.replay(job_id, token, frame.receipt);
-      session.send({ type: "completed", job_id, token, receipt: receipt as Record<string, unknown> });
+      session.send({ type: "completed", job_id, token, receipt: { ...receipt } });
       return;
     }
     this.#renew(lease);
@@ -263,6 +280,7 @@ export class Miners implements SessionHandler {
     const { slots, capabilities } = session.profile;
     const { price, models } = capabilities;
     this.#deps.log.info({ miner_id: session.minerId, slots, price, models: models.length }, "miner updated");
+    this.#deps.bus.emit("miner.updated", { miner_id: session.minerId });
     this.#deps.dispatcher.nudge(session);
   }
 

@@ -1,7 +1,9 @@
 import { canonicalize } from "../../crypto/canonical-json.ts";
 import { sha256Hex } from "../../crypto/hash.ts";
+import { neededFeatures } from "../../domain/job/answer.ts";
 import { type MatchRequirements, matchMiner } from "../../domain/job/matching.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import { GenerationCache } from "../../kernel/db/generation-cache.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { JobSubmission } from "../../wire/jobs.ts";
 import { toUait } from "../../wire/scalars.ts";
@@ -28,7 +30,15 @@ export function toNeed({ payload, constraints = {} }: JobSubmission, unitPrice: 
       { meta: { pointer: "/constraints/max_price" } },
     );
   }
-  return { kind: payload.type, model: payload.model ?? null, ...rest, max_price_uait: unitPrice };
+  const context = payload.type === "inference" ? payload.context_tokens : undefined;
+  return {
+    kind: payload.type,
+    model: payload.model ?? null,
+    features: [...neededFeatures(payload).keys()],
+    ...(context !== undefined && { context_tokens: context }),
+    ...rest,
+    max_price_uait: unitPrice,
+  };
 }
 
 /** What of a miner's profile jobs are matched with. */
@@ -49,6 +59,8 @@ export class Requirements {
   readonly #used = new Map<number, number>();
   /** By canonical text. */
   readonly #ids = new Map<string, number>();
+  /** By the text of a need as it comes: its members are nearly always in one order, and canonical text costs more. */
+  readonly #spellings = new GenerationCache<number>(MAX_REQUIREMENTS);
   /** Raised with each change, so that sessions know when their list is old. */
   #version = 0;
   readonly #eligible = new WeakMap<MinerProfile, { version: number; ids: readonly number[] }>();
@@ -67,12 +79,12 @@ export class Requirements {
 
   /** The id of a class, stored if it is new. @throws AppError LIMIT_EXCEEDED */
   async intern(need: Need): Promise<number> {
-    const text = canonicalize(need as never);
-    const known = this.#ids.get(text);
+    const known = this.#find(need);
     if (known !== undefined) {
       this.#used.set(known, this.#clock.monotonic());
       return known;
     }
+    const text = canonicalize(need as never);
     if (this.#needs.size >= MAX_REQUIREMENTS) await this.prune();
     if (this.#needs.size >= MAX_REQUIREMENTS) {
       throw new AppError("LIMIT_EXCEEDED", `jobs with ${MAX_REQUIREMENTS} different needs wait already`);
@@ -82,6 +94,27 @@ export class Requirements {
     const id = await this.#store.operation((tx) => internRequirement(tx, row));
     this.#remember(id, text, need);
     return id;
+  }
+
+  /**
+   * The class of a job that needs what another class does, and this model. A class that left the choice becomes one
+   * that does not: a job keeps the model that it began with, and miners without it need not be asked.
+   */
+  async withModel(requirementId: number, model: string | null): Promise<number> {
+    const need = this.#needs.get(requirementId);
+    if (!need || model === null || need.model) return requirementId;
+    try {
+      return await this.intern({ ...need, model });
+    } catch (error) {
+      // Without room for another class the job waits in its old one, where not every miner can go on with it.
+      if (error instanceof AppError && error.code === "LIMIT_EXCEEDED") return requirementId;
+      throw error;
+    }
+  }
+
+  /** The model that a class names. */
+  modelOf(requirementId: number): string | null {
+    return this.#needs.get(requirementId)?.model ?? null;
   }
 
   /** The classes that a miner can run. */
@@ -110,12 +143,22 @@ export class Requirements {
     const recent = [...this.#used].filter(([, at]) => at >= since).map(([id]) => id);
     const removed = new Set(await this.#store.operation((tx) => pruneRequirements(tx, recent)));
     if (removed.size === 0) return;
+    this.#spellings.clear();
     for (const id of removed) {
       this.#needs.delete(id);
       this.#used.delete(id);
     }
     for (const [text, id] of this.#ids) if (removed.has(id)) this.#ids.delete(text);
     this.#version++;
+  }
+
+  #find(need: Need): number | undefined {
+    const spelling = JSON.stringify(need);
+    const spelled = this.#spellings.get(spelling);
+    if (spelled !== undefined) return spelled;
+    const known = this.#ids.get(canonicalize(need as never));
+    if (known !== undefined) this.#spellings.set(spelling, known);
+    return known;
   }
 
   #remember(id: number, text: string, need: Need): void {

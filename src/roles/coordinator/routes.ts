@@ -1,6 +1,8 @@
 import { eventStreamResponse, type ServerSentEvent } from "../../kernel/http/event-stream.ts";
 import { ok, type Router } from "../../kernel/http/router.ts";
 import type { Access, Principal } from "../../wire/access.ts";
+import { DEADLINE_HEADER, toDeadlineSeconds } from "../../wire/deadline.ts";
+import { explainJob } from "../../wire/explain.ts";
 import {
   cancelJob,
   deleteJob,
@@ -16,18 +18,23 @@ import { addAdminRoutes, addJobListRoutes } from "./admin-routes.ts";
 import { addArtifactRoutes } from "./artifacts/routes.ts";
 import type { StreamItem } from "./events.ts";
 import { toIdempotency } from "./intake.ts";
-import { addKeylessRoutes } from "./keyless-routes.ts";
+import { addKeylessRoutes, addMinerAccountRoutes } from "./keyless-routes.ts";
 import type { Coordinator } from "./service.ts";
 
 /** The coordinator's routes. */
 export function addCoordinatorRoutes(router: Router<Access, Principal>, coordinator: Coordinator): void {
   router.on(submitJob, async ({ principal, body, bodyText, headers }) => {
     const key = toIdempotency(headers["idempotency-key"], submitJob.method, submitJob.path, bodyText);
-    const { status, text, replayed } = await coordinator.submit(principal, body, key);
+    const deadline = body.deadline_seconds ?? toDeadlineSeconds(headers[DEADLINE_HEADER]);
+    const submission = deadline === undefined ? body : { ...body, deadline_seconds: deadline };
+    const { status, text, replayed } = await coordinator.submit(principal, submission, key);
     return { status, text, headers: replayed ? { "idempotent-replayed": "true" } : {} };
   });
   addJobListRoutes(router, coordinator);
   router.on(getJob, async ({ principal, params }) => ok(await coordinator.view(principal, params.job_id)));
+  router.on(explainJob, async ({ principal, params }) =>
+    ok(await coordinator.explain(principal, params.job_id)),
+  );
   router.on(getJobResult, async ({ principal, params }) =>
     ok(await coordinator.result(principal, params.job_id)),
   );
@@ -63,6 +70,7 @@ export function addCoordinatorRoutes(router: Router<Access, Principal>, coordina
       (channel) =>
         coordinator.acceptMiner(key_id, channel),
   );
+  addMinerAccountRoutes(router, coordinator);
 }
 
 async function* toServerSent(

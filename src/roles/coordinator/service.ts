@@ -3,38 +3,43 @@ import type { Channel } from "../../kernel/channel.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Principal } from "../../wire/access.ts";
+import type { JobExplanation } from "../../wire/explain.ts";
 import type { JobListQuery, JobPage } from "../../wire/job-lists.ts";
-import type { JobResult, JobSubmission, JobView, QueueView, ReceiptPage } from "../../wire/jobs.ts";
+import type { JobResult, JobSubmission, JobView, ReceiptPage } from "../../wire/jobs.ts";
 import { Admin } from "./admin.ts";
 import { Artifacts } from "./artifacts/artifacts.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { readEvents, type StreamItem } from "./events.ts";
+import { explainJob } from "./explain.ts";
 import { type CoordinatorIdentity, openIdentity } from "./identity.ts";
 import { type Idempotency, Intake, type Submitted } from "./intake.ts";
 import { listJobs } from "./job-lists.ts";
 import { KeylessMiners } from "./keyless-miners.ts";
 import { isKeyless } from "./keyless-profile.ts";
 import { type Backlog, Leases } from "./leases.ts";
-import { POSITION_BOUND } from "./limits.ts";
 import { CoordinatorMetrics } from "./metrics.ts";
+import { MinerAccounts } from "./miner-accounts.ts";
 import { MinerHealth } from "./miner-health.ts";
 import { MinerHistory } from "./miner-history.ts";
 import { Miners } from "./miners.ts";
+import { ModelCatalogue } from "./model-catalogue.ts";
 import type { CoordinatorDeps } from "./ports.ts";
-import { restoreLease } from "./recovery.ts";
+import { createQueueing, type Queueing } from "./queueing.ts";
+import { adoptLeases, restoreLease } from "./recovery.ts";
 import { Requirements } from "./requirements.ts";
+import { roomFor } from "./room.ts";
 import { Settlement } from "./settlement.ts";
 import { findAnswer } from "./store/answers.ts";
 import { findReceipt, listReceipts, readText } from "./store/delivery.ts";
-import { adoptRuns, countQueued, endQueued, findJob, listOrphanedRuns } from "./store/jobs.ts";
-import { countBefore } from "./store/queue.ts";
+import { countQueued, endQueued, findJob } from "./store/jobs.ts";
 import { Streams } from "./streams.ts";
 import { Sweeper } from "./sweeper.ts";
 import type { JobTable } from "./tables.ts";
 import { Templates } from "./templates.ts";
-import { isPartial, toJobView } from "./views.ts";
+import { readUsage } from "./usage.ts";
+import { isLong, isPartial, LONG_ANSWER, toAnswer, toJobView, withDelivered } from "./views.ts";
 
 /** How often a cancellation looks again when the job moves under it: more moves than any job makes at once. */
 const CANCEL_RETRIES = 5;
@@ -62,16 +67,21 @@ export class Coordinator {
   readonly #instance: string;
   readonly #backlog: Backlog = { queued: 0 };
   readonly #health: MinerHealth;
+  readonly #queueing: Queueing;
   #running: Running | undefined;
   readonly #unsubscribe: (() => void)[] = [];
   /** What miners ran and earned. */
   readonly minerHistory: MinerHistory;
+  /** How miners stand, for their owners. */
+  readonly minerAccounts: MinerAccounts;
   /** What administrators see and do. */
   readonly admin: Admin;
   /** Submissions that clients keep under a name. */
   readonly templates: Templates;
   /** What clients and miners upload. */
   readonly artifacts: Artifacts;
+  /** Which models there are. */
+  readonly models: ModelCatalogue;
 
   constructor(deps: CoordinatorDeps, config: CoordinatorConfig) {
     this.#deps = deps;
@@ -79,6 +89,11 @@ export class Coordinator {
     this.#instance = deps.ids.next();
     this.#health = new MinerHealth(deps.clock);
     this.minerHistory = new MinerHistory(deps);
+    this.minerAccounts = new MinerAccounts({
+      ...deps,
+      health: this.#health,
+      running: () => this.#get(),
+    });
     this.templates = new Templates(deps);
     this.artifacts = new Artifacts({ ...deps, leases: this.#leases }, config.artifacts);
     this.admin = new Admin({
@@ -91,6 +106,15 @@ export class Coordinator {
       nudge: (link) => this.#running?.dispatcher.nudge(link),
     });
     this.#requirements = new Requirements(deps.store, deps.clock);
+    const links = () => this.#running?.dispatcher.sessions.values() ?? [];
+    this.#queueing = createQueueing(deps, config, {
+      requirements: this.#requirements,
+      health: this.#health,
+      leases: this.#leases,
+      links,
+      hasRoom: (client) => this.#running?.dispatcher.hasRoom(client),
+    });
+    this.models = new ModelCatalogue({ ...deps, config, links });
     this.#metrics = new CoordinatorMetrics(deps.metrics, {
       queued: () => this.#backlog.queued,
       running: () => this.#leases.size,
@@ -100,6 +124,7 @@ export class Coordinator {
     this.#intake = new Intake({
       ...deps,
       config,
+      ...this.#queueing,
       requirements: this.#requirements,
       queued: () => this.#backlog.queued,
     });
@@ -110,14 +135,18 @@ export class Coordinator {
     const { store, bus, random, identityFile } = this.#deps;
     const identity = await openIdentity(identityFile, random);
     await this.#requirements.load();
+    await this.#queueing.fair.load();
     await this.admin.start();
     await this.artifacts.start();
+    await this.models.load();
     const running = this.#compose(identity);
     this.#backlog.queued = await countQueued(store.db);
-    await this.#adopt();
+    await adoptLeases(this.#deps, this.#leases, this.#instance, this.#termMs);
     this.#running = running;
     this.#unsubscribe.push(
-      bus.on("job.queued", ({ requirement_id }) => running.dispatcher.nudgeClass(requirement_id)),
+      bus.on("job.queued", ({ job_id, requirement_id }) => {
+        running.dispatcher.nudgeClass(requirement_id, job_id);
+      }),
       bus.on("job.ended", ({ job_id, state }) => {
         this.#metrics.ended(state);
         this.#streams.changed(job_id);
@@ -126,6 +155,8 @@ export class Coordinator {
         running.miners.expel(key_id);
         running.keyless.expel(key_id);
       }),
+      bus.on("miner.connected", () => this.models.note()),
+      bus.on("miner.updated", () => this.models.note()),
       bus.on("receipt.issued", () => this.#metrics.receipts.inc()),
     );
     running.sweeper.start();
@@ -172,9 +203,22 @@ export class Coordinator {
     return submitted;
   }
 
+  /** How many more jobs of a model would begin at once. */
+  room(model: string): number {
+    const links = () => this.#running?.dispatcher.sessions.values() ?? [];
+    const [health, fair, requirements] = [this.#health, this.#queueing.fair, this.#requirements];
+    return roomFor(model, { links, health, fair, requirements });
+  }
+
   async view(caller: Principal, jobId: string): Promise<JobView> {
     const job = await this.#findOwn(caller, jobId);
-    return toJobView(job, await this.#queueView(job));
+    return toJobView(this.#withDelivered(job), await this.#queueing.queue.view(job));
+  }
+
+  /** Why a job went to its miner, or why it waits. */
+  async explain(caller: Principal, jobId: string): Promise<JobExplanation> {
+    const links = () => this.#running?.dispatcher.sessions.values() ?? [];
+    return explainJob(await this.#findOwn(caller, jobId), { ...this.#deps, ...this.#queueing, links });
   }
 
   /** A page of jobs, newest first: a client's own, an administrator's all. */
@@ -182,7 +226,11 @@ export class Coordinator {
     const { limit, offset } = query;
     const owner = caller.kind === "admin" ? undefined : caller.owner_id;
     const { rows, ...page } = await listJobs(this.#deps.store, owner, query);
-    return { items: rows.map((job) => toJobView(job)), ...page, limit, offset };
+    return { items: rows.map((job) => toJobView(this.#withDelivered(job))), ...page, limit, offset };
+  }
+
+  #withDelivered(job: JobTable): JobTable {
+    return withDelivered(job, this.#leases.find(job.job_id));
   }
 
   /** Removes what nobody needs any more, now instead of at its next time. */
@@ -202,14 +250,17 @@ export class Coordinator {
       );
     }
     const receipt = await findReceipt(db, jobId);
-    const artifact = isKeyless(job.miner_id) ? await this.artifacts.resultOf(jobId) : undefined;
+    const artifact = isLong(job)
+      ? await this.artifacts.nameOutput(job)
+      : isKeyless(job.miner_id)
+        ? await this.artifacts.resultOf(jobId)
+        : undefined;
     return {
       result: {
-        text: await readText(db, jobId),
+        ...(isLong(job) ? LONG_ANSWER : toAnswer(job, await readText(db, jobId))),
         model: job.model,
         finish_reason: job.finish_reason,
-        // The column was written from a checked frame.
-        usage: job.usage === null ? null : (JSON.parse(job.usage) as JobResult["result"]["usage"]),
+        usage: await readUsage(db, job),
         segments: job.token,
         ...(isKeyless(job.miner_id) && (await this.#readOriginal(jobId))),
         ...(artifact && { artifact }),
@@ -235,8 +286,10 @@ export class Coordinator {
         await this.#cancelRunning(jobId);
       } else {
         const end = { job_id: jobId, state: "CANCELED", completed_at: clock.now(), error: null } as const;
-        if (await store.operation((tx) => endQueued(tx, end))) {
+        const place = await store.operation((tx) => endQueued(tx, end));
+        if (place) {
           this.#backlog.queued--;
+          this.#queueing.fair.withdraw(place);
           bus.emit("job.ended", { job_id: jobId, state: "CANCELED" });
         }
       }
@@ -262,7 +315,7 @@ export class Coordinator {
     const source = {
       store: this.#deps.store,
       streams: this.#streams,
-      queueView: (row: JobTable) => this.#queueView(row),
+      queueView: (row: JobTable) => this.#queueing.queue.view(row),
     };
     return readEvents(source, jobId, afterSeq, signal);
   }
@@ -273,7 +326,7 @@ export class Coordinator {
     jobId: string,
     signal: AbortSignal,
   ): Promise<AsyncGenerator<StreamItem, void, void>> {
-    const { last_seq } = await this.#findOwn(caller, jobId);
+    const { last_seq } = this.#withDelivered(await this.#findOwn(caller, jobId));
     const source = await this.events(caller, jobId, last_seq, signal);
     if (!source) throw new AppError("JOB_NOT_FOUND", "job not found");
     return source;
@@ -307,6 +360,8 @@ export class Coordinator {
       streams: this.#streams,
       backlog: this.#backlog,
       health: this.#health,
+      ...this.#queueing,
+      requirements: this.#requirements,
       artifacts: this.artifacts,
     };
     const readopt = (jobId: string): void => {
@@ -317,7 +372,6 @@ export class Coordinator {
     const settlement = new Settlement({ ...shared, onUnsettled: readopt });
     const dispatcher = new Dispatcher({
       ...shared,
-      requirements: this.#requirements,
       instance: this.#instance,
       coordinatorId: identity.id,
     });
@@ -347,24 +401,17 @@ export class Coordinator {
       ...shared,
       settlement,
       dispatcher,
-      requirements: this.#requirements,
-      onExpired: (job_id) => {
+      onExpired: (place) => {
         this.#backlog.queued--;
-        deps.bus.emit("job.ended", { job_id, state: "EXPIRED" });
+        this.#queueing.fair.withdraw(place);
+        deps.bus.emit("job.ended", { job_id: place.job_id, state: "EXPIRED" });
       },
     });
     return { identity, settlement, dispatcher, delivery, miners, keyless, sweeper };
   }
 
-  /** Takes up what an earlier process left running. Each lease gets a full term. */
-  async #adopt(): Promise<void> {
-    const { store, log } = this.#deps;
-    const orphans = await listOrphanedRuns(store.db, this.#instance);
-    for (const job of orphans) {
-      this.#leases.add(await restoreLease(this.#deps, job, this.#config.lease_seconds * 1000));
-    }
-    await store.operation((tx) => adoptRuns(tx, this.#instance));
-    if (orphans.length > 0) log.info({ jobs: orphans.length }, "running jobs taken up after a restart");
+  get #termMs(): number {
+    return this.#config.lease_seconds * 1000;
   }
 
   /** Takes a lease up again from its rows, when memory and rows may differ. It runs out at once. */
@@ -372,11 +419,13 @@ export class Coordinator {
     const { store } = this.#deps;
     const job = await findJob(store.db, jobId);
     if (job?.state !== "RUNNING" || this.#leases.find(jobId)) return;
-    this.#leases.add(await restoreLease(this.#deps, job, 0));
+    this.#leases.add(await restoreLease(this.#deps, job, { holdMs: 0, termMs: this.#termMs }));
   }
 
   async #cancelRunning(jobId: string): Promise<void> {
     const lease = this.#leases.find(jobId);
+    const aside = this.#leases.whyAside(jobId);
+    if (aside) throw new AppError("CONFLICT_STATE", aside.message);
     if (!lease) return;
     const { holder } = lease;
     const { settlement } = this.#get();
@@ -395,44 +444,8 @@ export class Coordinator {
     return job;
   }
 
-  async #queueView(job: JobTable): Promise<QueueView | undefined> {
-    if (job.state !== "QUEUED") return undefined;
-    const before = await countBefore(this.#deps.store.db, job, POSITION_BOUND);
-    const sessions = [...(this.#running?.dispatcher.sessions.values() ?? [])];
-    const reasons = sessions.map(
-      (session) =>
-        this.#requirements.explain(job.requirement_id, session.profile) ??
-        this.#health.quarantine(session.minerId),
-    );
-    const eligible = reasons.filter((reason) => reason === undefined).length;
-    return {
-      position: before + 1,
-      position_is_lower_bound: before >= POSITION_BOUND,
-      miners_online: sessions.length,
-      miners_eligible: eligible,
-      reason: toReason(job, sessions.length, eligible, reasons),
-    };
-  }
-
   #get(): Running {
     if (!this.#running) throw new AppError("SHUTTING_DOWN", "the coordinator is not running");
     return this.#running;
   }
-}
-
-/** Why a job waits, in one sentence. */
-function toReason(
-  job: JobTable,
-  online: number,
-  eligible: number,
-  reasons: readonly (string | undefined)[],
-): string {
-  if (online === 0) return "no miner is online";
-  const miners = `${online} ${online === 1 ? "miner" : "miners"} online`;
-  if (eligible === 0) {
-    const distinct = [...new Set(reasons)].slice(0, 3).join("; ");
-    return `${miners}, none fits: ${distinct}`;
-  }
-  if (job.error !== null) return `waits for another attempt after ${job.error}`;
-  return `${miners}, ${eligible} can run it when a slot is free`;
 }

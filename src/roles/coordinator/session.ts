@@ -3,7 +3,7 @@ import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import { type CoordinatorFrame, decodeMinerFrame, type MinerFrame } from "../../wire/session.ts";
 import type { Lease } from "./lease.ts";
-import { MAX_BUFFERED_BYTES, REGISTER_TIMEOUT_MS } from "./limits.ts";
+import { MAX_BUFFERED_BYTES, MAX_FRAMES_AT_ONCE, REGISTER_TIMEOUT_MS } from "./limits.ts";
 import type { KeyedProfile, LinkOffer, MinerLink } from "./miner-link.ts";
 
 type Register = Extract<MinerFrame, { type: "register" }>;
@@ -37,7 +37,6 @@ export class MinerSession implements MinerLink {
   readonly leases = new Map<string, Lease>();
   /** Claims under way: slots that are as good as taken. */
   claiming = 0;
-  readonly continues = true;
   /** Last registration or heartbeat, monotonic ms. */
   seenAt = 0;
   draining = false;
@@ -47,6 +46,7 @@ export class MinerSession implements MinerLink {
   readonly #log: Log;
   #profile: KeyedProfile | undefined;
   #registering = false;
+  #working = 0;
 
   constructor(
     channel: Channel,
@@ -70,6 +70,11 @@ export class MinerSession implements MinerLink {
       this.#handler.closed(this);
     });
     channel.onFrame((raw) => this.#receive(raw));
+  }
+
+  /** One model that cannot is enough: which one runs a job is settled after it was chosen. */
+  get continues(): boolean {
+    return this.profile.capabilities.models.every(({ continues }) => continues !== false);
   }
 
   /** The registration. Only registered sessions are handed to anybody who asks for it. */
@@ -168,16 +173,16 @@ export class MinerSession implements MinerLink {
         this.#update(frame);
         break;
       case "progress":
-        this.#later(frame.progress, this.#handler.progress(this, frame));
+        this.#later(frame.progress, () => this.#handler.progress(this, frame));
         break;
       case "reject":
-        this.#later(frame, this.#handler.reject(this, frame));
+        this.#later(frame, () => this.#handler.reject(this, frame));
         break;
       case "complete":
-        this.#later(frame, this.#handler.complete(this, frame));
+        this.#later(frame, () => this.#handler.complete(this, frame));
         break;
       case "fail":
-        this.#later(frame, this.#handler.fail(this, frame));
+        this.#later(frame, () => this.#handler.fail(this, frame));
         break;
     }
   }
@@ -208,8 +213,18 @@ export class MinerSession implements MinerLink {
     }
   }
 
-  #later(fence: Fence, work: Promise<void>): void {
-    work.catch((error: unknown) => this.#refuseLease(fence, error));
+  /** Frames are worked on while others arrive, but not without bound. */
+  #later(fence: Fence, work: () => Promise<void>): void {
+    if (this.#working >= MAX_FRAMES_AT_ONCE) {
+      throw new AppError(
+        "RATE_LIMITED",
+        `more than ${MAX_FRAMES_AT_ONCE} frames are being worked on; wait for their answers`,
+      );
+    }
+    this.#working++;
+    work()
+      .catch((error: unknown) => this.#refuseLease(fence, error))
+      .finally(() => this.#working--);
   }
 
   /** A refused frame about a lease ends the lease's work, not the session. */

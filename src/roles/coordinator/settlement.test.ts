@@ -19,9 +19,12 @@ import { createBus } from "../../kernel/bus.ts";
 import { createSystemClock } from "../../kernel/clock.ts";
 import { systemRandomBytes } from "../../kernel/ids.ts";
 import type { BusEvents } from "../../wire/events.ts";
+import { CoordinatorConfig } from "./config.ts";
+import { FairShare } from "./fair-share.ts";
 import type { Lease } from "./lease.ts";
 import { Leases } from "./leases.ts";
 import { MinerHealth } from "./miner-health.ts";
+import { Requirements } from "./requirements.ts";
 import { Settlement } from "./settlement.ts";
 import { Streams } from "./streams.ts";
 
@@ -45,6 +48,8 @@ async function openDelivered() {
     bus,
     clock,
     health: new MinerHealth(clock),
+    fair: new FairShare(store, CoordinatorConfig.parse({})),
+    requirements: new Requirements(store, clock),
     random: systemRandomBytes,
     identity: IDENTITY,
     streams: new Streams(),

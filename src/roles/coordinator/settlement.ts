@@ -1,4 +1,5 @@
 import { equalBytes, fromBase64Url, utf8Length } from "../../crypto/bytes.ts";
+import { whyNotContinuable } from "../../domain/job/answer.ts";
 import { backoffMs } from "../../domain/job/backoff.ts";
 import { type JobEvent, type JobState, transition } from "../../domain/job/state.ts";
 import {
@@ -21,58 +22,23 @@ import type { Clock } from "../../kernel/clock.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import type { BusEvents } from "../../wire/events.ts";
-import { type Portion, publishPortion, storePortion, takePortion } from "./delivery.ts";
+import type { JobPayload } from "../../wire/jobs.ts";
+import { MAX_CONTINUED_BYTES } from "../../wire/limits.ts";
+import { publishPortion, storePortion, takePortion } from "./delivery.ts";
+import { type Completion, countEnding, type Ending, type LeaseFailure, leaseName } from "./ending.ts";
+import type { FairShare } from "./fair-share.ts";
 import type { CoordinatorIdentity } from "./identity.ts";
 import type { Lease } from "./lease.ts";
 import type { Backlog, Leases } from "./leases.ts";
 import type { MinerHealth } from "./miner-health.ts";
 import type { Store } from "./ports.ts";
+import type { Requirements } from "./requirements.ts";
 import { type Answer, findAnswer, insertAnswer } from "./store/answers.ts";
 import { findReceipt, insertReceipt, markSegmentEnded } from "./store/delivery.ts";
 import type { Db } from "./store/handle.ts";
 import { enqueueAgain, markLeaseEnded, takeBackAttempt } from "./store/jobs.ts";
-import { addToMiner } from "./store/miners.ts";
-import { addToDay } from "./store/totals.ts";
 import type { Streams } from "./streams.ts";
-
-/** How a lease ends other than by a complete answer. */
-export interface LeaseFailure {
-  readonly outcome: Exclude<Outcome, "completed">;
-  /** What the job's view shows: `CODE: message`. Null for a cancellation. */
-  readonly error: string | null;
-  /** Whether another attempt may help. */
-  readonly retry: boolean;
-  /** The miner never began, and not by its fault: the claim does not count as an attempt. */
-  readonly unbegun?: boolean;
-}
-
-/** What a miner hands in with a complete answer. */
-export interface Completion {
-  readonly finish_reason: string;
-  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
-  /** The receipt as the miner signed it, not yet checked. */
-  readonly receipt: unknown;
-}
-
-/** Everything that one end of a lease writes, in one transaction. */
-interface Ending {
-  readonly lease: Lease;
-  readonly portion: Portion;
-  readonly state: JobState;
-  readonly outcome: Outcome;
-  readonly error: string | null;
-  readonly finishReason: string | null;
-  readonly usage: string | null;
-  readonly receipt: Receipt | undefined;
-  readonly receiptBytes: Uint8Array | undefined;
-  /** The answer as its miner wrote it, where that is more than the text. */
-  readonly answer?: Answer;
-  /** The claim is taken back and counts for nobody. */
-  readonly unbegun?: boolean;
-  /** When the job may run again, Unix ms; undefined when it has ended. */
-  readonly wakeAt: number | undefined;
-  readonly now: number;
-}
+import type { JobTable } from "./tables.ts";
 
 const PPM = 1_000_000;
 
@@ -90,7 +56,11 @@ export class Settlement {
   readonly #leases: Leases;
   readonly #backlog: Backlog;
   readonly #health: MinerHealth;
+  readonly #fair: FairShare;
+  readonly #requirements: Requirements;
   readonly #onUnsettled: (jobId: string) => void;
+  /** Endings under way, by lease: who hands in the same again waits for them. */
+  readonly #ending = new Map<string, Promise<unknown>>();
 
   constructor(options: {
     store: Store;
@@ -102,6 +72,8 @@ export class Settlement {
     leases: Leases;
     backlog: Backlog;
     health: MinerHealth;
+    fair: FairShare;
+    requirements: Requirements;
     /** Hears of a lease whose ending could not be written: it must be taken up again from its rows. */
     onUnsettled: (jobId: string) => void;
   }) {
@@ -114,6 +86,8 @@ export class Settlement {
     this.#leases = options.leases;
     this.#backlog = options.backlog;
     this.#health = options.health;
+    this.#fair = options.fair;
+    this.#requirements = options.requirements;
     this.#onUnsettled = options.onUnsettled;
   }
 
@@ -123,35 +97,51 @@ export class Settlement {
    */
   async fail(lease: Lease, failure: LeaseFailure): Promise<JobState | undefined> {
     if (lease.ended) return undefined;
-    this.#leases.remove(lease);
+    return this.#end(lease, () => this.#fail(lease, failure));
+  }
+
+  async #fail(lease: Lease, failure: LeaseFailure): Promise<JobState | undefined> {
     const now = this.#clock.now();
     const { job } = lease;
-    const timeLeft = job.max_run_ms - job.run_ms - this.#ranMs(lease) > 0;
-    const requeue = failure.retry && timeLeft && (failure.unbegun || job.attempts < job.max_attempts);
+    const timeLeft = lease.leftMs(this.#clock.monotonic()) > 0;
+    const hindrance = failure.retry ? whyLost(lease) : undefined;
+    const requeue =
+      failure.retry && timeLeft && !hindrance && (failure.unbegun || job.attempts < job.max_attempts);
     const event: JobEvent = failure.outcome === "canceled" ? "cancel" : requeue ? "requeue" : "fail";
     const portion = takePortion(lease);
     const receipt = leavesReceipt(portion.endByte - lease.terms.start_byte, failure.outcome)
       ? this.#buildReceipt(lease, failure.outcome, event !== "requeue", lease.progress)
       : undefined;
     const receiptBytes = receipt && canonicalReceipt(receipt);
+    const again = requeue ? await this.#queueAgain(job) : undefined;
     const ending: Ending = {
       lease,
       portion,
       state: transition("RUNNING", event),
       outcome: failure.outcome,
-      error: failure.error,
+      error: hindrance === undefined ? failure.error : `NOT_CONTINUABLE: ${hindrance}; ${failure.error}`,
       finishReason: null,
       usage: null,
       receipt: receipt && (await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes)),
       receiptBytes,
       unbegun: requeue && failure.unbegun === true,
       wakeAt: requeue ? now + this.#backoff(job.attempts) : undefined,
+      again,
       now,
     };
-    if (!(await this.#commit(ending))) return undefined;
+    const isWritten = await this.#commit(ending).catch((error: unknown) => {
+      if (again) this.#fair.withdraw(again);
+      throw error;
+    });
+    if (!isWritten) {
+      if (again) this.#fair.withdraw(again);
+      return undefined;
+    }
     // What no other miner could do better either is the job's fault, or its client's wish.
-    if (failure.retry && failure.error !== null && !failure.unbegun)
-      this.#health.failed(lease.minerId, failure.error);
+    if (failure.retry && failure.error !== null && !failure.unbegun) {
+      if (failure.outcome === "lease_lost") this.#health.lost(lease.minerId, failure.error);
+      else this.#health.failed(lease.minerId, lease.terms.model, failure.error);
+    }
     return ending.state;
   }
 
@@ -174,28 +164,22 @@ export class Settlement {
       throw new AppError("INVALID_SIGNATURE", "the receipt is not signed by the miner's identity key");
     }
     const attested = await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes);
-    if (lease.ended) throw staleLease();
+    // The same answer may have come twice, and the other one was faster.
+    if (lease.ended) return this.#replay(lease.jobId, lease.token, receipt);
     // While the signatures were made, frames went on arriving: the receipt must cover what is stored, all of it.
     if (lease.acceptedBytes !== receipt.metadata.end_byte) {
       throw new AppError("PROTOCOL_VIOLATION", "text came after the completion");
     }
-    this.#leases.remove(lease);
-    const held = await this.#commit({
-      lease,
-      portion: takePortion(lease),
-      state: transition("RUNNING", "complete"),
-      outcome: "completed",
-      error: null,
-      finishReason: completion.finish_reason,
-      usage: JSON.stringify(completion.usage),
-      receipt: attested,
-      receiptBytes,
-      wakeAt: undefined,
-      now: this.#clock.now(),
-    });
-    if (!held) throw staleLease();
-    this.#health.succeeded(lease.minerId);
-    return attested;
+    if (!lease.whole) throw new AppError("PROTOCOL_VIOLATION", "the answer ends in the middle of a line");
+    const { finish_reason: finishReason } = completion;
+    const usage = JSON.stringify(completion.usage);
+    return this.#end(lease, () =>
+      this.#commitCompleted(lease, attested, receiptBytes, {
+        portion: takePortion(lease),
+        finishReason,
+        usage,
+      }),
+    );
   }
 
   /**
@@ -204,29 +188,55 @@ export class Settlement {
    */
   async completeUnsigned(lease: Lease, text: string, answer: Answer): Promise<Receipt> {
     if (lease.ended) throw staleLease();
-    this.#leases.remove(lease);
-    lease.accept(text, utf8Length(text));
-    const portion = takePortion(lease);
-    const receipt = this.#buildReceipt(lease, "completed", true, undefined);
-    const receiptBytes = canonicalReceipt(receipt);
-    const attested = await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes);
+    return this.#end(lease, async () => {
+      lease.accept(text, utf8Length(text));
+      const portion = takePortion(lease);
+      const receipt = this.#buildReceipt(lease, "completed", true, undefined);
+      const receiptBytes = canonicalReceipt(receipt);
+      const attested = await attestReceiptAsync(receipt, this.#identity.secretKey, receiptBytes);
+      const rest = { portion, finishReason: "stop", usage: null, answer };
+      return this.#commitCompleted(lease, attested, receiptBytes, rest);
+    });
+  }
+
+  async #commitCompleted(
+    lease: Lease,
+    receipt: Receipt,
+    receiptBytes: Uint8Array,
+    rest: Pick<Ending, "portion" | "finishReason" | "usage" | "answer">,
+  ): Promise<Receipt> {
     const held = await this.#commit({
+      ...rest,
       lease,
-      portion,
       state: transition("RUNNING", "complete"),
       outcome: "completed",
       error: null,
-      finishReason: "stop",
-      usage: null,
-      receipt: attested,
+      receipt,
       receiptBytes,
-      answer,
       wakeAt: undefined,
       now: this.#clock.now(),
     });
     if (!held) throw staleLease();
-    this.#health.succeeded(lease.minerId);
-    return attested;
+    this.#health.succeeded(lease.minerId, lease.terms.model);
+    return receipt;
+  }
+
+  /** Runs the one ending of a lease. Nothing is accepted under it from here on. */
+  async #end<T>(lease: Lease, work: () => Promise<T>): Promise<T> {
+    this.#leases.remove(lease);
+    const name = leaseName(lease.jobId, lease.token);
+    const ending = work();
+    this.#ending.set(name, ending);
+    try {
+      return await ending;
+    } finally {
+      this.#ending.delete(name);
+    }
+  }
+
+  /** Resolves when no ending of this lease is under way: then its rows say how it ended. */
+  async settled(jobId: string, token: number): Promise<void> {
+    await Promise.allSettled([this.#ending.get(leaseName(jobId, token))]);
   }
 
   /** The receipt of an answer that comes again under the same token. @throws AppError STALE_LEASE */
@@ -238,11 +248,23 @@ export class Settlement {
   }
 
   /** The stored answer to a `complete` that comes again with the same receipt. @throws AppError STALE_LEASE */
-  async replay(jobId: string, token: number, receiptJson: unknown): Promise<unknown> {
+  async replay(jobId: string, token: number, receiptJson: unknown): Promise<Receipt> {
+    return this.#replay(jobId, token, receiptFromJson(receiptJson));
+  }
+
+  async #replay(jobId: string, token: number, receipt: Receipt): Promise<Receipt> {
+    await this.settled(jobId, token);
     const stored = await findReceipt(this.#store.db, jobId, token);
-    const receipt = receiptFromJson(receiptJson);
     if (!stored || stored.hash !== receiptHash(receipt)) throw staleLease();
-    return JSON.parse(stored.document);
+    // The column was written from a receipt.
+    return JSON.parse(stored.document) as Receipt;
+  }
+
+  /** The place of a job that must run again. It goes on with the model that it began with. */
+  async #queueAgain(job: JobTable): Promise<NonNullable<Ending["again"]>> {
+    const requirement_id = await this.#requirements.withModel(job.requirement_id, job.model);
+    const { priority } = job;
+    return { requirement_id, priority, ...this.#fair.enterAgain({ ...job, requirement_id }) };
   }
 
   #ranMs(lease: Lease): number {
@@ -298,7 +320,7 @@ export class Settlement {
     const charge = receipt
       ? chargeSegment(lease.terms, lease.deliveredUnits, ended)
       : { units: 0, price: 0n };
-    const ranMs = this.#ranMs(lease);
+    const ranMs = Math.round(lease.usedMs(this.#clock.monotonic()));
     const holds = await markLeaseEnded(tx, {
       job_id,
       token,
@@ -338,28 +360,21 @@ export class Settlement {
         issued_at: now,
       });
     }
-    if (ending.wakeAt !== undefined) await enqueueAgain(tx, job, ending.wakeAt);
+    if (ending.wakeAt !== undefined && ending.again) {
+      await enqueueAgain(tx, job, ending.again, ending.wakeAt);
+    }
     if (ending.unbegun) await takeBackAttempt(tx, job_id);
-    else await count(tx, ending, { ran_ms: ranMs, units: charge.units, price_uait: charge.price });
+    else await countEnding(tx, ending, { ran_ms: ranMs, units: charge.units, price_uait: charge.price });
     return true;
   }
 }
 
-/** Adds an ending to the totals of its miner and of its day. */
-async function count(
-  tx: Db,
-  { lease, outcome, receipt, state, wakeAt, now }: Ending,
-  share: { ran_ms: number; units: number; price_uait: bigint },
-): Promise<void> {
-  await addToMiner(tx, {
-    ...share,
-    miner_id: lease.minerId,
-    completed: outcome === "completed" ? 1 : 0,
-    failed: outcome === "completed" || outcome === "canceled" ? 0 : 1,
-    canceled: outcome === "canceled" ? 1 : 0,
-    receipt_id: receipt?.receipt_id ?? null,
-  });
-  await addToDay(tx, { at: now, state: wakeAt === undefined ? state : undefined, lease: share });
+/** Why no other miner can take up what was delivered; undefined when one can, or when nothing was. */
+function whyLost({ job, acceptedBytes }: Lease): string | undefined {
+  if (acceptedBytes === 0) return undefined;
+  if (acceptedBytes + utf8Length(job.payload) > MAX_CONTINUED_BYTES) return "the answer is too long by now";
+  // The column holds the text of a payload that was checked when the job was submitted.
+  return whyNotContinuable(JSON.parse(job.payload) as JobPayload);
 }
 
 function staleLease(): AppError {

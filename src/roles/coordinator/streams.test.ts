@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CHUNK_PAGE } from "./limits.ts";
 import { Streams } from "./streams.ts";
 
 const JOB = "0199f3a2c4d17b0e8a52c1d07f3b6e94";
@@ -32,6 +33,15 @@ describe("streams", () => {
     const held = streams.look(JOB, 99).chunks;
     expect(held?.map(({ seq }) => seq)).toEqual([100]);
     expect(streams.look(JOB, 50).chunks).toBeUndefined();
+  });
+
+  it("hold a bounded number of chunks, and hand out a page at most", () => {
+    const streams = new Streams();
+    streams.attach(JOB);
+    for (let seq = 1; seq <= 5000; seq++) streams.publish(JOB, chunk(seq));
+    expect(streams.look(JOB, 5000 - 1025).chunks).toBeUndefined();
+    const page = streams.look(JOB, 5000 - 1024).chunks;
+    expect(page?.map(({ seq }) => seq)).toEqual(Array.from({ length: CHUNK_PAGE }, (_, n) => 3977 + n));
   });
 
   it("start anew after a gap, so that none is served across it", () => {

@@ -1,7 +1,9 @@
 import type { ChunkEvent } from "../../wire/job-events.ts";
+import { CHUNK_PAGE } from "./limits.ts";
 
-/** Text kept per job for live readers, in characters: about half a minute of a fast model. Older text comes from the database. */
+/** Text kept per job for live readers, in characters and in chunks. Older text comes from the database. */
 const RING_CHARACTERS = 64 * 1024;
+const RING_CHUNKS = 1024;
 
 interface Stream {
   /** The newest chunks, without a gap. */
@@ -17,7 +19,7 @@ interface Stream {
 
 /** What a reader finds when it looks at a job's stream. */
 export interface Look {
-  /** Chunks after the given sequence number, or undefined when they must be read from the database. */
+  /** Chunks after the given sequence number, a page at most, or undefined when they must be read from the database. */
   readonly chunks: readonly ChunkEvent[] | undefined;
   readonly version: number;
   readonly stateVersion: number;
@@ -66,7 +68,10 @@ export class Streams {
     }
     stream.ring.push(chunk);
     stream.characters += chunk.text.length;
-    while (stream.characters > RING_CHARACTERS && stream.ring.length > 1) {
+    while (
+      (stream.characters > RING_CHARACTERS || stream.ring.length > RING_CHUNKS) &&
+      stream.ring.length > 1
+    ) {
       stream.characters -= stream.ring.shift()?.text.length ?? 0;
     }
     this.#wake(stream);
@@ -84,7 +89,9 @@ export class Streams {
     const { ring, version, stateVersion } = this.#get(jobId);
     const first = ring[0]?.seq;
     const covered = first !== undefined && first <= afterSeq + 1;
-    return { chunks: covered ? ring.slice(afterSeq + 1 - first) : undefined, version, stateVersion };
+    const from = covered ? afterSeq + 1 - first : 0;
+    const chunks = covered ? ring.slice(from, from + CHUNK_PAGE) : undefined;
+    return { chunks, version, stateVersion };
   }
 
   /** Resolves when the job has changed since `version`, after `maxMs`, or when the signal aborts. */

@@ -16,6 +16,7 @@ import type { Settlement } from "./settlement.ts";
 import { forgetIdempotencyKeys } from "./store/idempotency.ts";
 import { endQueued } from "./store/jobs.ts";
 import { listDue, markReady } from "./store/queue.ts";
+import type { QueueTable } from "./tables.ts";
 
 interface SweeperDeps {
   readonly store: Store;
@@ -27,7 +28,7 @@ interface SweeperDeps {
   readonly requirements: Requirements;
   readonly artifacts: Artifacts;
   /** Hears of a job that ended without having run. */
-  readonly onExpired: (jobId: string) => void;
+  readonly onExpired: (place: QueueTable) => void;
 }
 
 /** What time does: jobs expire, back-offs and leases end, old entries go. */
@@ -105,7 +106,8 @@ export class Sweeper {
         completed_at: now,
         error: "JOB_EXPIRED: no miner took it in time",
       } as const;
-      if (await store.operation((tx) => endQueued(tx, end))) onExpired(job_id);
+      const place = await store.operation((tx) => endQueued(tx, end));
+      if (place) onExpired(place);
     }
   }
 

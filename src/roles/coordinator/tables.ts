@@ -43,10 +43,14 @@ export interface QueueTable {
   job_id: string;
   requirement_id: number;
   priority: number;
-  /** 1: may be claimed; 0: backs off until `wake_at`. */
+  /** 1: may be claimed; 0: backs off until `wake_at`; 2: waits for other jobs of its client to end. */
   ready: number;
-  /** ready=1: when the job expires (null: never); ready=0: when it becomes ready. Unix ms. */
+  /** ready=0: when it becomes ready; else when the job expires (null: never). Unix ms. */
   wake_at: number | null;
+  /** Start of a hash of the client's id. */
+  client_number: number;
+  /** Place in its class: the smallest is next (domain/job/fair.ts). */
+  order_key: number;
 }
 
 /** What a job needs, interned: jobs with the same needs share an id, so that a claim asks the index once a class. */
@@ -83,6 +87,8 @@ export interface SegmentTable {
   /** The miner's last signed progress with its signature, as JSON. */
   progress: string | null;
   receipt_id: string | null;
+  /** Why the lease went to this miner, as JSON text. */
+  decision: string | null;
 }
 
 /** Answers that are JSON of their miner's own making: the job's text is what was taken from it. */
@@ -110,15 +116,16 @@ export interface ReceiptTable {
   issued_at: number;
 }
 
-/** Answers to calls with an Idempotency-Key, kept for 24 h. */
+/** Submissions with an Idempotency-Key, kept for 24 h. Their answers are made again from the job. */
 export interface IdempotencyTable {
   /** In the order of `created_at`. */
   seq: Generated<number>;
   /** Start of the SHA-256 of owner, method, path and key: small whatever the key is, so that the index stays in memory. */
   slot: Uint8Array;
   body_sha256: string;
-  status: number;
-  response: string;
+  job_id: string;
+  /** As submitted: an administrator can raise that of the job. */
+  priority: number;
   created_at: number;
 }
 
@@ -136,6 +143,8 @@ export interface MinerTable {
   last_seen_at: number;
   /** Since when an administrator keeps it from new jobs; null: it gets them. */
   deactivated_at: number | null;
+  /** Since when its owner keeps it from new jobs; null: it gets them. */
+  drained_at: number | null;
   /** Leases that ended with a complete answer, without one (failed or lost), and by the client's cancellation. */
   jobs_completed: number;
   jobs_failed: number;
@@ -191,6 +200,12 @@ export interface ArtifactResultTable {
   media_type: string;
 }
 
+/** Names of models that miners have offered. */
+export interface ModelTable {
+  name: string;
+  first_seen_at: number;
+}
+
 export interface CoordinatorTables {
   coordinator_job: JobTable;
   coordinator_queue: QueueTable;
@@ -203,6 +218,7 @@ export interface CoordinatorTables {
   coordinator_miner: MinerTable;
   coordinator_day: DayTable;
   coordinator_template: TemplateTable;
+  coordinator_model: ModelTable;
   coordinator_artifact: ArtifactTable;
   coordinator_artifact_result: ArtifactResultTable;
 }

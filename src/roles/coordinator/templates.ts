@@ -2,6 +2,7 @@ import { fillTemplate, templateVariables } from "../../domain/job/template.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { AppError } from "../../kernel/errors.ts";
 import { toJsonPointer } from "../../kernel/json.ts";
+import { textsOf, withTexts } from "../../wire/job-texts.ts";
 import { JobSubmission } from "../../wire/jobs.ts";
 import { MAX_BODY_BYTES, MAX_TEMPLATES } from "../../wire/limits.ts";
 import { formatTime } from "../../wire/scalars.ts";
@@ -15,26 +16,6 @@ import {
   listTemplates,
 } from "./store/templates.ts";
 import type { TemplateTable } from "./tables.ts";
-
-/** The texts of a submission in which variables are filled in: its prompt and its messages. */
-function textsOf({ payload }: JobSubmission): string[] {
-  return [payload.prompt ?? "", ...(payload.messages ?? []).map(({ content }) => content)];
-}
-
-/** The submission with other texts, in the order of `textsOf`. */
-function withTexts(submission: JobSubmission, [prompt = "", ...contents]: readonly string[]): JobSubmission {
-  const { payload } = submission;
-  return {
-    ...submission,
-    payload: {
-      ...payload,
-      ...(payload.prompt !== undefined && { prompt }),
-      ...(payload.messages && {
-        messages: payload.messages.map((message, index) => ({ ...message, content: contents[index] ?? "" })),
-      }),
-    },
-  };
-}
 
 /** The column was written from a checked submission; a later version may still ask for more. */
 function parseSubmission(value: unknown): JobSubmission {
@@ -50,7 +31,7 @@ function toView(row: TemplateTable): TemplateView {
   return {
     name: row.name,
     created_at: formatTime(row.created_at),
-    variables: templateVariables(textsOf(submission)),
+    variables: templateVariables(textsOf(submission.payload)),
     submission: { ...submission },
   };
 }
@@ -108,8 +89,8 @@ export class Templates {
   ): Promise<JobSubmission> {
     const row = await this.#find(ownerId, name);
     const submission = JSON.parse(row.submission) as JobSubmission;
-    const texts = fillTemplate(textsOf(submission), variables, MAX_BODY_BYTES);
-    return parseSubmission(withTexts(submission, texts));
+    const texts = fillTemplate(textsOf(submission.payload), variables, MAX_BODY_BYTES);
+    return parseSubmission({ ...submission, payload: withTexts(submission.payload, texts) });
   }
 
   async #find(ownerId: string, name: string): Promise<TemplateTable> {

@@ -42,7 +42,8 @@ export async function* benchEngines(
       if (!engine.optional) yield failed(engine.name, "-", probe.reason);
       continue;
     }
-    for (const model of await engine.models()) {
+    const writers = (await engine.models()).filter(({ features }) => features.includes("text"));
+    for (const model of writers) {
       if (options.only.length > 0 && !options.only.includes(model.name)) continue;
       yield await benchModel(engine, model, options);
     }

@@ -83,7 +83,12 @@ export class Prober {
       this.#logOnce(engine, "available", () =>
         this.#options.log.debug({ engine: engine.name, version: probe.version }, "engine is available"),
       );
-      return models.map((model) => ({ ...model, engine: engine.name, tokens_per_second: null }));
+      return models.map((model) => ({
+        ...model,
+        features: [...model.features],
+        engine: engine.name,
+        tokens_per_second: null,
+      }));
     } catch (error) {
       this.#logOnce(engine, String(error), () =>
         this.#options.log.warn({ engine: engine.name, err: error }, "engine has no usable model"),

@@ -1,6 +1,8 @@
 import { z } from "zod";
-import { MAX_OUTPUT_BYTES, MAX_SLOTS } from "../../wire/limits.ts";
+import { FEATURES } from "../../domain/job/answer.ts";
+import { MAX_SLOTS, MAX_UNSECURED_BYTES } from "../../wire/limits.ts";
 import { Address, DisplayName, LegacyAit, ModelName } from "../../wire/scalars.ts";
+import { OPENAI_SERVERS } from "./engines/openai-models.ts";
 
 /** Largest context that the llama engine is asked for, in tokens: what current models reach. */
 const MAX_CONTEXT_TOKENS = 1_048_576;
@@ -52,6 +54,11 @@ const OllamaConfig = z.strictObject({
     .url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" })
     .default("http://127.0.0.1:11434")
     .meta({ description: "Address of the Ollama server" }),
+  api_key: z.string().min(1).optional().meta({
+    description: "Its API key, where it wants one, as another aitbc does; never in the file",
+    secret: true,
+  }),
+  api_key_file: z.string().min(1).optional().meta({ description: "File that holds its API key", path: true }),
   context_tokens: z
     .int()
     .min(64)
@@ -64,6 +71,42 @@ const OllamaConfig = z.strictObject({
     .max(MAX_PULLS)
     .default([])
     .meta({ description: "Models that the miner lets Ollama fetch when it starts, where they are missing" }),
+});
+
+/** Names in a list of the configuration: enough for any server. */
+const MAX_NAMES = 256;
+
+/** The `openai` engine: the models of a server that speaks OpenAI's API. */
+const OpenAiConfig = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" })
+    .nullable()
+    .default(null)
+    .meta({ description: "Base URL of a server that speaks OpenAI's API, as http://127.0.0.1:8001/v1" }),
+  api_key: z.string().min(1).optional().meta({ description: "Its API key; never in the file", secret: true }),
+  api_key_file: z.string().min(1).optional().meta({ description: "File that holds its API key", path: true }),
+  server: z
+    .enum(["auto", ...OPENAI_SERVERS])
+    .default("auto")
+    .meta({
+      description: "What runs there, which decides what can be asked of it; auto goes by what it tells",
+    }),
+  models: z
+    .array(ModelName)
+    .max(MAX_NAMES)
+    .default([])
+    .meta({ description: "Its models that are offered; empty offers all" }),
+  context_tokens: z.int().min(64).max(MAX_CONTEXT_TOKENS).nullable().default(null).meta({
+    description:
+      "Context size in tokens, at most the server's; null takes the server's, or 4096 where it does not tell",
+  }),
+  features: z.array(z.enum(FEATURES)).min(1).nullable().default(null).meta({
+    description:
+      "What its models can do; null takes what the server tells, or what servers of its kind always can",
+  }),
+  continues: z.boolean().nullable().default(null).meta({
+    description: "Whether it goes on with an assistant's last message; null goes by what runs there",
+  }),
 });
 
 /** The miner's section of the configuration. */
@@ -84,17 +127,18 @@ export const MinerConfig = z.strictObject({
     .default(null)
     .meta({ description: "Asking price in AIT; null takes the coordinator's" }),
   slots: z.int().min(1).max(MAX_SLOTS).default(2).meta({ description: "Jobs that run at once" }),
-  engine: z.enum(["auto", "builtin", "llama", "ollama"]).default("auto").meta({
+  engine: z.enum(["auto", "builtin", "llama", "ollama", "openai"]).default("auto").meta({
     description:
-      "auto offers the built-in model, llama's where model_path is set, and Ollama's where it answers",
+      "auto offers the built-in model, llama's where model_path is set, openai's where its url is, and Ollama's where it answers",
   }),
   // Parsed from the empty object, so that each member's default holds.
   llama: LlamaConfig.prefault({}),
   ollama: OllamaConfig.prefault({}),
+  openai: OpenAiConfig.prefault({}),
   max_unsecured_bytes: z
     .int()
     .min(1024)
-    .max(MAX_OUTPUT_BYTES)
+    .max(MAX_UNSECURED_BYTES)
     .default(64 * 1024)
     .meta({ description: "Text of one job that may be delivered without the coordinator's confirmation" }),
   drain_seconds: z

@@ -154,10 +154,10 @@ export class Delivery {
     else this.#stateLater();
   }
 
-  /** Sends one chunk within the limit; false when the limit leaves no room for a character. */
+  /** Sends one chunk within the limit; false when the limit leaves no room for the next piece. */
   #sendChunk(): boolean {
     const room = this.#options.maxUnsecuredBytes - this.#unsecured(this.#sent);
-    const text = this.#options.output.text(this.#sent, Math.min(room, MAX_CHUNK_BYTES));
+    const text = this.#nextText(Math.min(room, MAX_CHUNK_BYTES));
     if (text === "") return false;
     const bytes = Buffer.from(text, "utf8");
     this.#line?.send({ type: "chunk", ...this.#lease, offset: this.#sent, text });
@@ -169,6 +169,14 @@ export class Delivery {
     }
     this.#sent += bytes.length;
     return true;
+  }
+
+  /** Whole pieces of the engine's; a part of one only where no room that could ever come would hold it. */
+  #nextText(maxBytes: number): string {
+    const { output, maxUnsecuredBytes } = this.#options;
+    const pieces = output.pieces(this.#sent, maxBytes);
+    const isAllRoom = maxBytes === Math.min(maxUnsecuredBytes, MAX_CHUNK_BYTES);
+    return pieces === "" && isAllRoom ? output.text(this.#sent, maxBytes) : pieces;
   }
 
   /** Signs and sends how far the text has come, unless the coordinator was told already. */

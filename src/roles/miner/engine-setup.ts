@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
+import { readSecretFile } from "../../kernel/secret-file.ts";
 import { MAX_MODEL_NAME } from "../../wire/limits.ts";
 import type { MinerConfig } from "./config.ts";
 import { createBuiltinEngine } from "./engines/builtin.ts";
@@ -8,6 +9,7 @@ import type { Engine } from "./engines/engine.ts";
 import { createLlamaEngine, IDLE_MS } from "./engines/llama.ts";
 import { findLlamaRuntime } from "./engines/llama-runtime.ts";
 import { OllamaEngine } from "./engines/ollama.ts";
+import { OpenAiEngine } from "./engines/openai.ts";
 import { requireGpu } from "./gpu-check.ts";
 import type { EngineInputs } from "./ports.ts";
 import { printable } from "./probe/gpu.ts";
@@ -28,11 +30,18 @@ export interface EngineSetup {
  */
 export async function createEngines(setup: EngineSetup): Promise<Engine[]> {
   const { config, inputs, log } = setup;
-  const { engine, llama, ollama, slots } = config;
+  const { engine, llama, ollama, openai, slots } = config;
   const engines: Engine[] = [];
+  if (engine === "openai" && openai.url === null) {
+    throw new AppError("INVALID_CONFIG", "miner.engine is openai, but miner.openai.url is not set");
+  }
+  if ((engine === "openai" || engine === "auto") && openai.url !== null) {
+    engines.push(createOpenAiEngine(openai, openai.url));
+  }
   if (engine === "ollama" || engine === "auto") {
     const { url, context_tokens: contextTokens, pull } = ollama;
-    engines.push(new OllamaEngine({ url, contextTokens, pull, optional: engine === "auto", log }));
+    const findKey = createFindKey("ollama", ollama);
+    engines.push(new OllamaEngine({ url, findKey, contextTokens, pull, optional: engine === "auto", log }));
   }
   if (engine === "llama" && llama.model_path === null) {
     throw new AppError("INVALID_CONFIG", "miner.engine is llama, but miner.llama.model_path is not set");
@@ -60,6 +69,47 @@ export async function createEngines(setup: EngineSetup): Promise<Engine[]> {
     );
   }
   return engines;
+}
+
+function createOpenAiEngine(config: MinerConfig["openai"], url: string): Engine {
+  const { server, models, context_tokens, features, continues } = config;
+  return new OpenAiEngine({
+    url,
+    findKey: createFindKey("openai", config),
+    keyName: nameOfKey(config),
+    settings: {
+      kind: server === "auto" ? null : server,
+      only: models,
+      contextTokens: context_tokens,
+      features,
+      continues,
+    },
+  });
+}
+
+/** Where a server's key comes from. */
+type KeySource = Pick<MinerConfig["openai"], "api_key" | "api_key_file">;
+
+/** Finds a server's key. Its file is read for each call, since the key may be replaced. */
+function createFindKey(
+  engine: "ollama" | "openai",
+  { api_key, api_key_file }: KeySource,
+): () => Promise<string | undefined> {
+  return async () => {
+    if (api_key !== undefined || api_key_file === undefined) return api_key;
+    const key = await readSecretFile(api_key_file);
+    if (key) return key;
+    throw new AppError(
+      "ENGINE_UNAVAILABLE",
+      `miner.${engine}.api_key_file names ${api_key_file}, which holds no key`,
+    );
+  };
+}
+
+function nameOfKey({ api_key, api_key_file }: KeySource): string {
+  if (api_key !== undefined) return "the key of AITBC_MINER__OPENAI__API_KEY";
+  if (api_key_file !== undefined) return `the key in ${api_key_file} (miner.openai.api_key_file)`;
+  return "calls without a key; set miner.openai.api_key_file";
 }
 
 async function createOwnModelEngine(setup: EngineSetup, modelPath: string): Promise<Engine> {

@@ -117,6 +117,7 @@ export class Miner implements AsyncDisposable {
       identity,
       offering,
       meters,
+      link,
       log,
       clock,
       metrics: createMinerMetrics(metrics),

@@ -35,7 +35,7 @@ describe("registration", () => {
     const register = await coordinator.next("register");
     expect(register.capabilities).toMatchObject({ gpus: [], models: [{ name: "test" }] });
     gpus.resolve({ gpus: [H100], cuda: "12.4", attempts: [] });
-    late.listed.resolve([{ name: "late", digest: "sha256:11", context_tokens: 1 }]);
+    late.listed.resolve([{ name: "late", digest: "sha256:11", context_tokens: 1, features: ["text"] }]);
     const update = await coordinator.next("update");
     expect(update).toMatchObject({
       slots: 2,
@@ -47,11 +47,13 @@ describe("registration", () => {
   });
 
   it("is followed by an update when an engine has got new models", async () => {
-    let models = [{ name: "test", digest: "sha256:00", context_tokens: 1 }];
+    let models: EngineModel[] = [
+      { name: "test", digest: "sha256:00", context_tokens: 1, features: ["text"] },
+    ];
     const pulling: Engine = Object.assign(new PlannedEngine(), {
       models: async () => models,
       async prepare() {
-        models = [...models, { name: "pulled", digest: "sha256:22", context_tokens: 1 }];
+        models = [...models, { name: "pulled", digest: "sha256:22", context_tokens: 1, features: ["text"] }];
         return true;
       },
     });
@@ -67,7 +69,7 @@ class LateEngine extends PlannedEngine {
   override readonly name = "late";
   readonly optional = true;
   readonly listed = Promise.withResolvers<EngineModel[]>();
-  override models(): Promise<EngineModel[]> {
+  override models(): Promise<readonly EngineModel[]> {
     return this.listed.promise;
   }
 }

@@ -45,6 +45,16 @@ describe("Output", () => {
     expect(output.end).toBe(4);
   });
 
+  it("hands out whole pieces, of which one may be longer than the room", () => {
+    const output = new Output(10, 100);
+    for (const piece of ["ab", "cdé", "f"]) output.append(piece);
+    expect(output.pieces(10, 100)).toBe("abcdéf");
+    expect(output.pieces(10, 5)).toBe("ab");
+    expect(output.pieces(12, 4)).toBe("cdé");
+    expect(output.pieces(12, 3)).toBe("");
+    expect(output.pieces(17, 100)).toBe("");
+  });
+
   it("addresses text by its offset in the whole output, beyond its first room", () => {
     const output = new Output(1000, 100_000);
     for (let i = 0; i < 3000; i++) output.append("€uro");

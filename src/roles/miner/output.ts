@@ -20,6 +20,8 @@ export class Output {
   readonly #limit: number;
   #bytes = Buffer.alloc(FIRST_ROOM_BYTES);
   #length = 0;
+  /** Where pieces of the engine end, ascending, in this lease's text. */
+  readonly #ends: number[] = [];
   #held = "";
   #full = false;
 
@@ -67,10 +69,32 @@ export class Output {
     return this.#bytes.toString("utf8", start, end);
   }
 
+  /**
+   * The text from offset `from` on, at most `maxBytes`, to an end of one of the engine's pieces; none when they are all
+   * longer. An engine that goes on with a text that ends there goes on as the one that wrote it.
+   */
+  pieces(from: number, maxBytes: number): string {
+    const start = from - this.#start;
+    const limit = start + Math.max(0, maxBytes);
+    const end = this.#lastEnd(limit);
+    return end > start ? this.#bytes.toString("utf8", start, end) : "";
+  }
+
   /** Whether a character begins at this offset, or the text ends there. */
   isBoundary(offset: number): boolean {
     const at = offset - this.#start;
     return at >= 0 && at <= this.#length && (at === this.#length || !isContinuation(this.#bytes[at]));
+  }
+
+  /** The last end of a piece up to `limit`; 0 when there is none. */
+  #lastEnd(limit: number): number {
+    let [low, high] = [0, this.#ends.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ends[middle] ?? 0) <= limit) low = middle + 1;
+      else high = middle;
+    }
+    return this.#ends[low - 1] ?? 0;
   }
 
   #store(text: string): void {
@@ -81,6 +105,7 @@ export class Output {
     this.#grow(this.#length + taken);
     bytes.copy(this.#bytes, this.#length, 0, taken);
     this.#length += taken;
+    if (taken > 0) this.#ends.push(this.#length);
   }
 
   #grow(needed: number): void {

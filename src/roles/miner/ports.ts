@@ -15,6 +15,11 @@ export interface CoordinatorLink {
    * @throws AppError UNREACHABLE, UNAUTHORIZED_KEY, …
    */
   open(signal: AbortSignal): Promise<Channel>;
+  /**
+   * Reads an artifact that a job of this miner names, as long as it holds the job's lease.
+   * @throws AppError ARTIFACT_NOT_FOUND, UNREACHABLE, …; and the signal's reason
+   */
+  openArtifact(sha256: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
 
 /** What engines are made from. */

@@ -26,7 +26,7 @@ describe("job", () => {
       temperature: 0,
     });
     for (const piece of ["Hello ", "wörld ", "😀 and ", "a bit more"]) await run.write(piece);
-    run.end();
+    run.end({ cached_tokens: 2 });
     const complete = await coordinator.next("complete");
     const text = "Hello wörld 😀 and a bit more";
     expect(coordinator.text()).toBe(text);
@@ -42,7 +42,10 @@ describe("job", () => {
     // Confirmed means forgotten: a new connection names no lease.
     coordinator.disconnect();
     expect((await coordinator.next("register")).running).toEqual([]);
-    expect(await bench.metrics.render()).toContain('aitbc_miner_jobs_total{outcome="completed"} 1');
+    const metrics = await bench.metrics.render();
+    expect(metrics).toContain('aitbc_miner_jobs_total{outcome="completed"} 1');
+    expect(metrics).toContain('aitbc_miner_prefix_tokens_total{reused="true"} 2');
+    expect(metrics).toContain('aitbc_miner_prefix_tokens_total{reused="false"} 1');
   });
 
   it("goes on after a prefix of another miner", async () => {
@@ -179,6 +182,28 @@ describe("limit of unconfirmed text", () => {
     expect(coordinator.text()).toBe(text);
     run.end();
     await coordinator.next("complete");
+  });
+
+  it("ends what it sends where the engine's pieces end", async () => {
+    coordinator.acknowledges = false;
+    await bench.open({ max_unsecured_bytes: 1024 });
+    const { job_id, token } = coordinator.offer({
+      terms: { progress_units: 1_000_000, progress_ms: 1_000_000 },
+    });
+    const run = await engine.nth(0);
+    const piece = "0123456789".repeat(10);
+    const writing = (async () => {
+      for (let n = 0; n < 25; n++) await run.write(piece);
+    })();
+    for (const bytes of [1000, 2000]) {
+      expect((await coordinator.next("progress")).progress.bytes).toBe(bytes);
+      coordinator.send({ type: "ack", job_id, token, bytes });
+    }
+    await writing;
+    run.end();
+    await coordinator.next("complete");
+    expect(coordinator.text()).toBe(piece.repeat(25));
+    for (const { text } of coordinator.all("chunk")) expect(text.length % piece.length).toBe(0);
   });
 
   it("bounds an engine that floods without waiting", async () => {

@@ -1,13 +1,17 @@
+import { answerFormat } from "../../domain/job/answer.ts";
 import { type Meter, segmentUnits } from "../../domain/job/meter.ts";
 import { termsHash } from "../../domain/job/terms.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { MinerFrame, Offer } from "../../wire/session.ts";
 import { Delivery, type Line } from "./delivery.ts";
-import { engineRequest } from "./engine-request.ts";
-import type { Engine } from "./engines/engine.ts";
+import type { Images } from "./engine-request.ts";
+import type { Engine, EngineResult } from "./engines/engine.ts";
+import { fetchImages } from "./images.ts";
 import { Output } from "./output.ts";
+import type { CoordinatorLink } from "./ports.ts";
 import type { Signer } from "./signer.ts";
+import { work } from "./work.ts";
 import type { JobDirectory, WorkDirectories } from "./work-directories.ts";
 
 type Complete = Extract<MinerFrame, { type: "complete" }>;
@@ -19,8 +23,8 @@ type Fail = Extract<MinerFrame, { type: "fail" }>;
 export interface RunEvents {
   /** The engine has written its first text. */
   firstText(run: Run): void;
-  /** The engine has finished its answer: `tokens` of it, in `ms` since its first text. */
-  answered(run: Run, tokens: number, ms: number): void;
+  /** The engine has finished its answer, in `ms` since its first text. */
+  answered(run: Run, result: EngineResult, ms: number): void;
   /** The engine has ended; the run may still wait to be delivered and confirmed. */
   engineEnded(run: Run): void;
   /** The coordinator was told that the job failed: nothing more comes of this run. */
@@ -34,6 +38,8 @@ export interface RunOptions {
   readonly meter: Meter;
   readonly signer: Signer;
   readonly clock: Clock;
+  /** Where the payload's images come from. */
+  readonly link: Pick<CoordinatorLink, "openArtifact">;
   readonly maxUnsecuredBytes: number;
   readonly work: WorkDirectories;
   readonly events: RunEvents;
@@ -104,20 +110,25 @@ export class Run {
     const { engine, offer, meter, events, clock } = this.#options;
     this.#engineRunning = true;
     try {
-      const result = await engine.run(engineRequest(offer, meter), {
+      const images = await this.#fetchImages();
+      const waitedMs = clock.monotonic() - this.startedAt;
+      const result = await work(engine, offer, {
+        meter,
+        images,
         signal: this.#abort.signal,
-        onChunk: (text) => this.#take(text),
-        deadlineMs: offer.deadline_ms,
+        onText: (text) => this.#take(text),
+        deadlineMs: Math.max(1, offer.deadline_ms - waitedMs),
         workDirectory: this.#directory,
       });
       await this.#directory.checkQuota();
       const { finish_reason, prompt_tokens, completion_tokens } = result;
       const ms = clock.monotonic() - (this.#firstTextAt ?? clock.monotonic());
-      events.answered(this, completion_tokens, ms);
+      events.answered(this, result, ms);
       this.#complete(finish_reason, { prompt_tokens, completion_tokens });
     } catch (error) {
-      if (this.#output.full) this.#complete("length", this.#estimatedUsage());
-      else this.fail(toAppError(error));
+      if (!this.#output.full) this.fail(toAppError(error));
+      else if (answerFormat(offer.payload) === "text") this.#complete("length", this.#estimatedUsage());
+      else this.fail(tooLong(offer.terms.max_output_bytes));
     } finally {
       this.#engineRunning = false;
       this.#directory[Symbol.dispose]();
@@ -180,6 +191,21 @@ export class Run {
     this.#line = undefined;
     this.#delivery.close();
     this.#abort.abort();
+  }
+
+  /** Gets the images of the payload, within the job's deadline. */
+  async #fetchImages(): Promise<Images> {
+    const { link, offer } = this.#options;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), offer.deadline_ms);
+    try {
+      return await fetchImages(link, offer.payload, AbortSignal.any([this.#abort.signal, late.signal]));
+    } catch (error) {
+      if (!late.signal.aborted) throw error;
+      throw new AppError("TIMEOUT", "the job's images did not come before its deadline", { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #take(text: string): Promise<void> | undefined {
@@ -253,4 +279,12 @@ export class Run {
     const completion_tokens = segmentUnits(meter, offer.prefix, text);
     return { prompt_tokens: offer.terms.prompt_units, completion_tokens };
   }
+}
+
+/** Lines cannot be cut anywhere as text can. */
+function tooLong(maxBytes: number): AppError {
+  return new AppError(
+    "PAYLOAD_TOO_LARGE",
+    `the answer is longer than ${maxBytes} bytes; ask for less: fewer choices, inputs or probabilities`,
+  );
 }

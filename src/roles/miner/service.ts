@@ -7,8 +7,9 @@ import type { MinerCapabilities, Offer } from "../../wire/session.ts";
 import { hostDisplayName, type Offering } from "./capabilities.ts";
 import type { MinerConfig } from "./config.ts";
 import type { Line } from "./delivery.ts";
+import type { EngineResult } from "./engines/engine.ts";
 import type { Identity } from "./identity.ts";
-import type { MinerMetrics } from "./metrics.ts";
+import { countPrefix, type MinerMetrics } from "./metrics.ts";
 import { findFault, type Refusal } from "./offer.ts";
 import type { MinerDeps } from "./ports.ts";
 import { Run, type RunEvents } from "./run.ts";
@@ -29,6 +30,9 @@ const RUNS_PER_SLOT = 2;
  */
 const LATE_OFFERS_MS = 5000;
 
+/** How often the coordinator is told that a model has become faster or slower, in ms. */
+const REFRESH_MS = 10_000;
+
 /** What the operator may change while the miner runs. */
 export type Adjustable = Pick<MinerConfig, "price" | "slots">;
 
@@ -38,7 +42,7 @@ interface Standing {
   readonly terms: Adjustable;
 }
 
-export interface ServiceOptions extends Pick<MinerDeps, "clock" | "log" | "meters"> {
+export interface ServiceOptions extends Pick<MinerDeps, "clock" | "link" | "log" | "meters"> {
   readonly config: MinerConfig;
   readonly identity: Identity;
   readonly offering: Offering;
@@ -60,6 +64,9 @@ export class MinerService implements SessionOwner, RunEvents {
   #standing: Standing;
   /** What the coordinator of this session knows. */
   #told: Standing | undefined;
+  /** What it knows of each model's speed, and since when, in monotonic ms. */
+  #toldSpeeds: ReadonlyMap<string, ReturnType<Speeds["of"]>> = new Map();
+  #toldAt = 0;
   /** More slots than now, that the coordinator may still believe in. */
   #earlier = { slots: 0, until: 0 };
   #line: Line | undefined;
@@ -168,6 +175,16 @@ export class MinerService implements SessionOwner, RunEvents {
     this.#update();
   }
 
+  /** Tells what was measured of a model: at once for the first time, then when it has changed and not too often. */
+  #refresh(model: string): void {
+    const told = this.#toldSpeeds.get(model);
+    if (!told || !this.#speeds.differs(model, told)) return;
+    const isKnown = told.tokens_per_second !== null;
+    if (isKnown && this.#options.clock.monotonic() - this.#toldAt < REFRESH_MS) return;
+    this.#told = undefined;
+    this.#update();
+  }
+
   /** Tells the coordinator what it does not know yet. */
   #update(): void {
     if (!this.#line || this.#told === this.#standing) return;
@@ -180,8 +197,10 @@ export class MinerService implements SessionOwner, RunEvents {
     const { offering, terms } = this.#standing;
     const models = offering.capabilities.models.map((model) => ({
       ...model,
-      tokens_per_second: this.#speeds.of(model.name),
+      ...this.#speeds.of(model.name),
     }));
+    this.#toldSpeeds = new Map(models.map((model) => [model.name, model]));
+    this.#toldAt = this.#options.clock.monotonic();
     return { ...offering.capabilities, models, price: terms.price };
   }
 
@@ -193,8 +212,12 @@ export class MinerService implements SessionOwner, RunEvents {
 
   // Runs
 
-  answered(run: Run, tokens: number, ms: number): void {
-    this.#speeds.record(run.model, tokens, ms);
+  answered(run: Run, result: EngineResult, ms: number): void {
+    const { completion_tokens, load_ms } = result;
+    countPrefix(this.#options.metrics, result);
+    this.#speeds.record(run.model, completion_tokens, ms);
+    if (load_ms !== undefined) this.#speeds.recordLoad(run.model, load_ms);
+    this.#refresh(run.model);
   }
 
   firstText(run: Run): void {
@@ -259,13 +282,14 @@ export class MinerService implements SessionOwner, RunEvents {
       line.send({ type: "reject", job_id: terms.job_id, token: terms.token, code, message });
       return;
     }
-    const { clock, config, metrics, log, work } = this.#options;
+    const { clock, config, link, metrics, log, work } = this.#options;
     const run = new Run({
       offer,
       engine,
       meter,
       signer: this.#requireSigner(),
       clock,
+      link,
       maxUnsecuredBytes: config.max_unsecured_bytes,
       work,
       events: this,

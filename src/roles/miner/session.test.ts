@@ -29,10 +29,28 @@ describe("session", () => {
           context_tokens: 1024,
           engine: "planned",
           tokens_per_second: null,
+          features: ["text"],
         },
       ],
     });
     expect(register.capabilities.cpu.cores).toBeGreaterThan(0);
+  });
+
+  it("tells what it has measured of a model at once, and does not repeat what has hardly changed", async () => {
+    await bench.open();
+    coordinator.offer();
+    const run = await engine.nth(0);
+    await run.write("some text");
+    run.end({ completion_tokens: 7, load_ms: 1200 });
+    const { capabilities } = await coordinator.next("update");
+    expect(capabilities.models[0]).toMatchObject({ load_ms: 1200, tokens_per_second: expect.any(Number) });
+    coordinator.confirm(await coordinator.next("complete"));
+    coordinator.offer({ terms: { job_id: OTHER_JOB } });
+    const second = await engine.nth(1);
+    await second.write("some text");
+    second.end({ completion_tokens: 70, load_ms: 1250 });
+    await coordinator.next("complete");
+    expect(coordinator.all("update")).toHaveLength(1);
   });
 
   it("sends heartbeats that name its leases", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { textsOf } from "../../../wire/job-texts.ts";
 import { parseCsv } from "./csv.ts";
 import { parseBatch } from "./entries.ts";
 
@@ -19,7 +20,7 @@ describe("CSV", () => {
 
 describe("a batch", () => {
   const prompts = (text: string, name: string): unknown[] =>
-    parseBatch(text, name).map(({ line, job, error }) => [line, job?.payload.prompt ?? error]);
+    parseBatch(text, name).map(({ line, job, error }) => [line, job ? textsOf(job.payload)[0] : error]);
 
   it("is read from each format", () => {
     expect(prompts('["a",{"prompt":"b","priority":2}]', "x.json")).toEqual([

@@ -7,6 +7,7 @@ import { type Io, writeLine } from "../../io.ts";
 import type { GlobalOptions } from "../../options.ts";
 import { createProgress } from "../../progress.ts";
 import { openClient } from "../../session.ts";
+import { formatBar } from "./bar.ts";
 import { type BatchEntry, parseBatch } from "./entries.ts";
 import { type BatchState, keyOf, openState } from "./state.ts";
 
@@ -14,7 +15,6 @@ import { type BatchState, keyOf, openState } from "./state.ts";
 const DEFAULT_CONCURRENCY = 16;
 /** Largest file of a batch, in bytes: it is kept in memory. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
-const BAR_CELLS = 24;
 /** Failures listed for people; --output json lists all. */
 const MAX_SHOWN = 20;
 
@@ -124,14 +124,10 @@ async function submitOne(
   }
 }
 
-/** The progress line: a bar, how many, how fast, and how long still. */
+/** How far the file is. */
 function describe({ entries, submitted, skipped, failed }: Report, elapsedMs: number): string {
   const done = submitted + skipped + failed;
-  const filled = Math.floor((done / entries) * BAR_CELLS);
-  const rate = (submitted + failed) / Math.max(elapsedMs / 1000, 0.001);
-  const left = rate > 0 ? ` · ${Math.ceil((entries - done) / rate)} s left` : "";
-  const bar = `${"█".repeat(filled)}${"░".repeat(BAR_CELLS - filled)}`;
-  return `${bar} ${done}/${entries} · ${rate.toFixed(0)}/s${left}${failed > 0 ? ` · ${failed} failed` : ""}`;
+  return formatBar({ total: entries, done, failed, since: skipped }, elapsedMs);
 }
 
 function formatReport(report: Report): string {

@@ -1,8 +1,15 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { AppError } from "../../../kernel/errors.ts";
 import type { Ids } from "../../../kernel/ids.ts";
+import type { Metrics } from "../../../kernel/metrics.ts";
 import type { Principal } from "../../../wire/access.ts";
-import { type ArtifactResult, type ArtifactView, digestOf, toReference } from "../../../wire/artifacts.ts";
+import {
+  type ArtifactPage,
+  type ArtifactResult,
+  type ArtifactView,
+  digestOf,
+  toReference,
+} from "../../../wire/artifacts.ts";
 import { formatTime } from "../../../wire/scalars.ts";
 import type { ArtifactsConfig } from "../config.ts";
 import type { Leases } from "../leases.ts";
@@ -13,19 +20,23 @@ import {
   deleteExpired,
   findArtifact,
   findArtifactResult,
+  findOutputResult,
   isResult,
   keepArtifact,
   listArtifacts,
   listExpired,
+  listOfOwner,
   MIN_CHARGE_BYTES,
   sumOfAll,
   sumOfOwner,
   upsertArtifact,
 } from "../store/artifacts.ts";
 import { listMinersOfKey } from "../store/miners.ts";
-import type { ArtifactTable } from "../tables.ts";
+import type { ArtifactTable, JobTable } from "../tables.ts";
 import { Admission, checkQuotas, checkSize } from "./admission.ts";
 import { ArtifactFiles, type ByteRange, type Upload } from "./files.ts";
+import { ArtifactMetrics } from "./metrics.ts";
+import { nameOutput, readOutput } from "./outputs.ts";
 
 const MS_PER_HOUR = 3_600_000;
 /** Rows that housekeeping handles at once; the rest waits, so that it never holds uploads up for long. */
@@ -37,6 +48,7 @@ interface ArtifactsDeps {
   readonly ids: Ids;
   readonly artifactsDirectory: string;
   readonly leases: Leases;
+  readonly metrics: Metrics;
 }
 
 /** What is said of an upload before it comes. */
@@ -44,6 +56,12 @@ export interface Announced {
   readonly mediaType: string;
   readonly sizeBytes: number | undefined;
   readonly sha256: string | undefined;
+}
+
+/** Content that can be read. */
+export interface Content extends Pick<ArtifactTable, "sha256" | "size_bytes" | "media_type"> {
+  /** The bytes, read as they are taken. */
+  read(range: ByteRange): ReadableStream<Uint8Array>;
 }
 
 /**
@@ -55,6 +73,7 @@ export class Artifacts {
   readonly #config: ArtifactsConfig;
   readonly #files: ArtifactFiles;
   readonly #admission: Admission;
+  readonly #metrics: ArtifactMetrics;
   /** Ends when the last change of files and rows has. */
   #changing: Promise<unknown> = Promise.resolve();
 
@@ -63,6 +82,7 @@ export class Artifacts {
     this.#config = config;
     this.#files = new ArtifactFiles(deps.artifactsDirectory);
     this.#admission = new Admission(config);
+    this.#metrics = new ArtifactMetrics(deps.metrics);
   }
 
   /** Removes what an earlier process left half done: unfinished uploads, files and rows without the other. */
@@ -80,9 +100,10 @@ export class Artifacts {
         await this.#deps.store.operation((tx) => deleteArtifactRows(tx, sha256));
       }
       const last = page.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) break;
       after = last;
     }
+    await this.#measure();
   }
 
   /**
@@ -92,6 +113,21 @@ export class Artifacts {
    */
   async put(
     { owner_id }: Principal,
+    announced: Announced,
+    openBody: () => ReadableStream<Uint8Array> | null,
+  ): Promise<ArtifactView> {
+    try {
+      const view = await this.#receive(owner_id, announced, openBody);
+      this.#metrics.uploaded(view.size_bytes);
+      return view;
+    } catch (error) {
+      this.#metrics.rejected(error);
+      throw error;
+    }
+  }
+
+  async #receive(
+    owner_id: string,
     announced: Announced,
     openBody: () => ReadableStream<Uint8Array> | null,
   ): Promise<ArtifactView> {
@@ -111,16 +147,42 @@ export class Artifacts {
   }
 
   /** The artifact, if it exists and the caller may read it. @throws AppError ARTIFACT_NOT_FOUND */
-  async get(caller: Principal, reference: string): Promise<ArtifactTable> {
+  async get(caller: Principal, reference: string): Promise<Content> {
     const sha256 = digestOf(reference);
-    const row = sha256 === undefined ? undefined : await this.#findReadable(caller, sha256);
-    if (!row || !(await this.#files.has(row.sha256))) throw notFound();
-    return row;
+    if (sha256 === undefined) throw notFound();
+    const row = await this.#findReadable(caller, sha256);
+    if (row && (await this.#files.has(sha256))) {
+      return { ...row, read: (range) => this.#counted(range, this.#files.read(sha256, range)) };
+    }
+    const { store } = this.#deps;
+    const owner = caller.kind === "admin" ? undefined : caller.owner_id;
+    const output = await findOutputResult(store.db, sha256, owner);
+    if (!output) throw notFound();
+    return { ...output, read: (range) => this.#counted(range, readOutput(store, output.job_id, range)) };
   }
 
-  /** The bytes of an artifact, read as they are taken. */
-  read(sha256: string, range: ByteRange): ReadableStream<Uint8Array> {
-    return this.#files.read(sha256, range);
+  #counted({ start, end }: ByteRange, stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+    this.#metrics.downloaded(end - start);
+    return stream;
+  }
+
+  /** The whole artifact, if the caller may read it. @throws AppError ARTIFACT_NOT_FOUND */
+  async open(caller: Principal, reference: string): Promise<ReadableStream<Uint8Array>> {
+    const content = await this.get(caller, reference);
+    return content.read({ start: 0, end: content.size_bytes });
+  }
+
+  /** A page of the caller's artifacts after a name. */
+  async list({ owner_id }: Principal, after: string, limit: number): Promise<ArtifactPage> {
+    const { store, clock } = this.#deps;
+    const rows = await listOfOwner(store.db, { owner_id, after, now: clock.now() }, limit + 1);
+    const page = rows.slice(0, limit);
+    return {
+      items: page.map(toView),
+      next_cursor: rows.length > limit ? (page.at(-1)?.sha256 ?? null) : null,
+      stored_bytes: await sumOfOwner(store.db, owner_id),
+      quota_bytes: this.#config.owner_quota_bytes,
+    };
   }
 
   /** @throws AppError ARTIFACT_NOT_FOUND, CONFLICT_STATE while it is a job's result */
@@ -157,6 +219,17 @@ export class Artifacts {
     );
   }
 
+  /** Keeps an artifact of the caller as long as a new one: until when (Unix ms). @throws AppError ARTIFACT_NOT_FOUND */
+  async keep({ owner_id }: Principal, reference: string): Promise<number> {
+    const sha256 = digestOf(reference);
+    const expires_at = this.#expiry();
+    const kept =
+      sha256 !== undefined &&
+      (await this.#deps.store.operation((tx) => keepArtifact(tx, { sha256, owner_id, expires_at })));
+    if (!kept) throw notFound();
+    return expires_at;
+  }
+
   /** The artifact that is a job's result. */
   async resultOf(jobId: string): Promise<ArtifactResult | undefined> {
     const { store, clock } = this.#deps;
@@ -169,12 +242,20 @@ export class Artifacts {
     return { artifact: toReference(sha256), size_bytes, media_type, expires_at };
   }
 
+  /** A job's output as an artifact. It is kept as long as its job. */
+  async nameOutput(job: JobTable): Promise<ArtifactResult> {
+    const { sha256, size_bytes, media_type } = await nameOutput(this.#deps.store, job);
+    return { artifact: toReference(sha256), size_bytes, media_type, expires_at: formatTime(this.#expiry()) };
+  }
+
   /** Removes what has expired. */
   async tidy(): Promise<void> {
     const now = this.#deps.clock.now();
     for (const sha256 of await listExpired(this.#deps.store.db, now, TIDY_BATCH)) {
       await this.#exclusive(() => this.#drop(sha256, (tx) => deleteExpired(tx, sha256, now)));
+      this.#metrics.expired.inc();
     }
+    await this.#measure();
   }
 
   async #keep(ownerId: string, mediaType: string, upload: Upload): Promise<ArtifactView> {
@@ -203,6 +284,7 @@ export class Artifacts {
       if (error instanceof AppError && error.code === "LIMIT_EXCEEDED") await this.#removeUnnamed(sha256);
       throw error;
     }
+    await this.#measure();
     return toView(row);
   }
 
@@ -210,6 +292,11 @@ export class Artifacts {
   async #drop(sha256: string, remove: Parameters<Store["operation"]>[0]): Promise<void> {
     await this.#deps.store.operation(remove);
     await this.#removeUnnamed(sha256);
+    await this.#measure();
+  }
+
+  async #measure(): Promise<void> {
+    this.#metrics.stored.set(await sumOfAll(this.#deps.store.db));
   }
 
   async #removeUnnamed(sha256: string): Promise<void> {
@@ -231,9 +318,8 @@ export class Artifacts {
   async #findForMiner({ key_id }: Principal, sha256: string): Promise<ArtifactTable | undefined> {
     const { store, leases, clock } = this.#deps;
     const miners = new Set(await listMinersOfKey(store.db, key_id));
-    const reference = toReference(sha256);
     for (const { minerId, job } of leases.values()) {
-      if (!miners.has(minerId) || !job.payload.includes(reference)) continue;
+      if (!miners.has(minerId) || !job.payload.includes(sha256)) continue;
       const row = await findArtifact(store.db, sha256, job.client_id);
       if (row && row.expires_at > clock.now()) return row;
     }
@@ -274,5 +360,8 @@ function emptyBody(): AppError {
 }
 
 function notFound(): AppError {
-  return new AppError("ARTIFACT_NOT_FOUND", "there is no artifact with this name for you");
+  return new AppError(
+    "ARTIFACT_NOT_FOUND",
+    "there is no artifact with this name for you: it expired, was deleted, or never came",
+  );
 }

@@ -1,6 +1,13 @@
 import { ok, type Router } from "../../../kernel/http/router.ts";
 import type { Access, Principal } from "../../../wire/access.ts";
-import { deleteArtifact, digestOf, getArtifact, postArtifact, putArtifact } from "../../../wire/artifacts.ts";
+import {
+  deleteArtifact,
+  digestOf,
+  getArtifact,
+  listArtifacts,
+  postArtifact,
+  putArtifact,
+} from "../../../wire/artifacts.ts";
 import type { Artifacts } from "./artifacts.ts";
 import { parseRange } from "./range.ts";
 
@@ -27,8 +34,12 @@ export function addArtifactRoutes(router: Router<Access, Principal>, artifacts: 
       return { status: CREATED, json: await artifacts.put(principal, announced, openStream) };
     });
   }
+  router.on(listArtifacts, async ({ principal, query }) =>
+    ok(await artifacts.list(principal, digestOf(query.cursor ?? "") ?? "", query.limit)),
+  );
   router.on(getArtifact, async ({ principal, params, headers }) => {
-    const { sha256, size_bytes, media_type } = await artifacts.get(principal, params.sha256);
+    const content = await artifacts.get(principal, params.sha256);
+    const { sha256, size_bytes, media_type } = content;
     const etag = `"${sha256}"`;
     const common = { etag, "cache-control": "private, no-cache", "accept-ranges": "bytes" };
     if (headers["if-none-match"]?.includes(etag)) {
@@ -37,7 +48,7 @@ export function addArtifactRoutes(router: Router<Access, Principal>, artifacts: 
     const isCurrent = (headers["if-range"] ?? etag) === etag;
     const range = isCurrent ? parseRange(headers.range, size_bytes) : undefined;
     const { start, end } = range ?? { start: 0, end: size_bytes };
-    return new Response(artifacts.read(sha256, { start, end }), {
+    return new Response(content.read({ start, end }), {
       status: range ? PARTIAL : OK,
       headers: {
         ...common,

@@ -128,8 +128,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("seq", "integer", (c) => c.primaryKey().notNull())
     .addColumn("slot", "blob", (c) => c.notNull().unique())
     .addColumn("body_sha256", "text", (c) => c.notNull())
-    .addColumn("status", "integer", (c) => c.notNull())
-    .addColumn("response", "text", (c) => c.notNull())
+    .addColumn("job_id", "text", (c) => c.notNull())
+    .addColumn("priority", "integer", (c) => c.notNull())
     .addColumn("created_at", "integer", (c) => c.notNull())
     .execute();
 

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { MAX_INLINE_BYTES } from "../../../wire/limits.ts";
 import type { ArtifactResultTable, ArtifactTable } from "../tables.ts";
 import type { Db } from "./handle.ts";
 
@@ -99,6 +100,23 @@ export async function deleteExpired(tx: Db, sha256: string, now: number): Promis
     .execute();
 }
 
+/** A page of an owner's artifacts that are kept at a time, in the order of their names. */
+export function listOfOwner(
+  db: Db,
+  { owner_id, after, now }: { owner_id: string; after: string; now: number },
+  limit: number,
+): Promise<ArtifactTable[]> {
+  return db
+    .selectFrom("coordinator_artifact")
+    .selectAll()
+    .where("owner_id", "=", owner_id)
+    .where("sha256", ">", after)
+    .where("expires_at", ">", now)
+    .orderBy("sha256")
+    .limit(limit)
+    .execute();
+}
+
 /** Names of content in their order, after one of them. */
 export async function listArtifacts(db: Db, after: string, limit: number): Promise<string[]> {
   const rows = await db
@@ -119,6 +137,34 @@ export function findArtifactResult(db: Db, jobId: string): Promise<ArtifactResul
     .selectAll()
     .where("job_id", "=", jobId)
     .executeTakeFirst();
+}
+
+/** Names the artifact that a job's result is, unless that was done before. */
+export async function nameResult(tx: Db, row: ArtifactResultTable): Promise<void> {
+  await tx
+    .insertInto("coordinator_artifact_result")
+    .values(row)
+    .onConflict((conflict) => conflict.column("job_id").doNothing())
+    .execute();
+}
+
+/** A result that is a job's whole output, by its name: of one client, or of any. */
+export function findOutputResult(
+  db: Db,
+  sha256: string,
+  clientId?: string,
+): Promise<ArtifactResultTable | undefined> {
+  let query = db
+    .selectFrom("coordinator_artifact_result as result")
+    .innerJoin("coordinator_job as job", "job.job_id", "result.job_id")
+    .selectAll("result")
+    .where("result.sha256", "=", sha256)
+    .where("result.size_bytes", ">", MAX_INLINE_BYTES)
+    // What a miner uploads is named by an output that is short.
+    .whereRef("job.delivered_bytes", "=", "result.size_bytes")
+    .limit(1);
+  if (clientId !== undefined) query = query.where("job.client_id", "=", clientId);
+  return query.executeTakeFirst();
 }
 
 /** Whether content is the result of a job: of one client, or of any. */

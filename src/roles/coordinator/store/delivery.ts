@@ -15,13 +15,61 @@ export async function insertChunk(tx: Db, chunk: ChunkTable): Promise<void> {
   await insertChunkRow.run(tx, chunk);
 }
 
-/** Chunks after a sequence number, in order. */
-export function listChunks(db: Db, jobId: string, afterSeq: number, limit: number): Promise<ChunkTable[]> {
+/** The last leases of a job, oldest first. */
+export async function listLastSegments(db: Db, jobId: string, limit: number): Promise<SegmentTable[]> {
+  const rows = await db
+    .selectFrom("coordinator_segment")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .orderBy("token", "desc")
+    .limit(limit)
+    .execute();
+  return rows.reverse();
+}
+
+/** Chunks after a sequence number, in order: at most so many, the last of which begins within so many bytes. */
+export function listChunks(
+  db: Db,
+  jobId: string,
+  afterSeq: number,
+  limit: { readonly rows: number; readonly bytes: number },
+): Promise<ChunkTable[]> {
   return db
     .selectFrom("coordinator_chunk")
     .selectAll()
     .where("job_id", "=", jobId)
     .where("seq", ">", afterSeq)
+    .where((e) =>
+      e(
+        "start_byte",
+        "<",
+        e
+          .selectFrom("coordinator_chunk as first")
+          .select((f) => f("first.start_byte", "+", limit.bytes).as("end"))
+          .where("first.job_id", "=", jobId)
+          .where("first.seq", ">", afterSeq)
+          .orderBy("first.seq")
+          .limit(1),
+      ),
+    )
+    .orderBy("seq")
+    .limit(limit.rows)
+    .execute();
+}
+
+/** The chunk that a byte of the output lies in, and those after it, in order. */
+export function listChunksFrom(db: Db, jobId: string, byte: number, limit: number): Promise<ChunkTable[]> {
+  return db
+    .selectFrom("coordinator_chunk")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("seq", ">=", (e) =>
+      e
+        .selectFrom("coordinator_chunk as earlier")
+        .select((f) => f.fn.coalesce(f.fn.max("earlier.seq"), f.lit(0)).as("seq"))
+        .where("earlier.job_id", "=", jobId)
+        .where("earlier.start_byte", "<=", byte),
+    )
     .orderBy("seq")
     .limit(limit)
     .execute();
@@ -47,7 +95,10 @@ export async function readSegmentText(db: Db, jobId: string, token: number): Pro
   return rows.map((row) => row.text).join("");
 }
 
-type NewSegment = Pick<SegmentTable, "job_id" | "token" | "miner_id" | "start_byte" | "started_at" | "terms">;
+type NewSegment = Pick<
+  SegmentTable,
+  "job_id" | "token" | "miner_id" | "start_byte" | "started_at" | "terms" | "decision"
+>;
 
 const insertSegmentRow = prepared<NewSegment>()((db, p) =>
   db.insertInto("coordinator_segment").values({
@@ -57,6 +108,7 @@ const insertSegmentRow = prepared<NewSegment>()((db, p) =>
     start_byte: p("start_byte"),
     started_at: p("started_at"),
     terms: p("terms"),
+    decision: p("decision"),
   }),
 );
 

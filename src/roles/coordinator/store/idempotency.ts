@@ -1,16 +1,27 @@
-import type { IdempotencyTable } from "../tables.ts";
+import type { IdempotencyTable, JobTable } from "../tables.ts";
 import { type Db, prepared } from "./handle.ts";
+import { findJob } from "./jobs.ts";
 
-type Answer = Omit<IdempotencyTable, "seq">;
+/** A key, and the submission that took it. */
+export type TakenKey = Omit<IdempotencyTable, "seq">;
 
-const insertRow = prepared<Answer>()((db, p) =>
+/** What is known of the submission that took a key. */
+export interface Holder {
+  readonly body_sha256: string;
+  /** Its priority, which its job may have no more. */
+  readonly priority: number;
+  /** Its job as it stands now. */
+  readonly job: JobTable;
+}
+
+const insertRow = prepared<TakenKey>()((db, p) =>
   db
     .insertInto("coordinator_idempotency")
     .values({
       slot: p("slot"),
       body_sha256: p("body_sha256"),
-      status: p("status"),
-      response: p("response"),
+      job_id: p("job_id"),
+      priority: p("priority"),
       created_at: p("created_at"),
     })
     .onConflict((conflict) => conflict.column("slot").doNothing()),
@@ -19,19 +30,27 @@ const insertRow = prepared<Answer>()((db, p) =>
 const selectRow = prepared<Pick<IdempotencyTable, "slot">>()((db, p) =>
   db
     .selectFrom("coordinator_idempotency")
-    .select(["slot", "body_sha256", "status", "response", "created_at"])
+    .select(["job_id", "body_sha256", "priority"])
     .where("slot", "=", p("slot")),
 );
 
-/** Takes the key for this answer. Returns undefined when it was free, else the answer that holds it. */
-export async function takeIdempotencyKey(tx: Db, answer: Answer): Promise<Answer | undefined> {
-  if ((await insertRow.run(tx, answer)) === 1) return undefined;
-  return selectRow.first(tx, answer);
+/** Takes the key for this submission. Returns undefined when it was free, else what holds it. */
+export async function takeIdempotencyKey(tx: Db, key: TakenKey): Promise<Holder | undefined> {
+  if ((await insertRow.run(tx, key)) === 1) return undefined;
+  const held = await selectRow.first(tx, key);
+  const job = held && (await findJob(tx, held.job_id));
+  if (!job) throw new Error("an Idempotency-Key is taken by a job that does not exist");
+  return { ...held, job };
+}
+
+/** Whether a submission holds the key. */
+export async function isKeyTaken(db: Db, slot: Uint8Array): Promise<boolean> {
+  return (await selectRow.first(db, { slot })) !== undefined;
 }
 
 /** Forgets keys older than `before` (Unix ms), at most `limit` at once; how many. */
 export async function forgetIdempotencyKeys(tx: Db, before: number, limit: number): Promise<number> {
-  // Answers are stored in the order of their time, so the oldest lie at the beginning.
+  // Keys are stored in the order of their time, so the oldest lie at the beginning.
   const old = await tx
     .selectFrom("coordinator_idempotency")
     .select(["seq", "created_at"])

@@ -5,7 +5,8 @@ import {
   openCoordinatorStore,
   queueJob,
 } from "../../../../test/harness/coordinator-store.ts";
-import { enqueueAgain, type LeaseEnd, markDelivered, markLeaseEnded } from "./jobs.ts";
+import { enqueueAgain, type LeaseEnd, markLeaseEnded } from "./jobs.ts";
+import { holdsLease } from "./lease-fence.ts";
 
 const END: Omit<LeaseEnd, "job_id" | "token"> = {
   state: "QUEUED",
@@ -27,7 +28,7 @@ async function openReclaimed() {
   const first = await claimLease(store, job_id, "miner-1");
   await store.operation(async (tx) => {
     await markLeaseEnded(tx, { ...END, job_id, token: first.token });
-    await enqueueAgain(tx, first.job, null);
+    await enqueueAgain(tx, first.job, { requirement_id: 1, client_number: 0, order_key: 0 }, null);
   });
   const second = await claimLease(store, job_id, "miner-2");
   return { store, job_id, stale: first.token, token: second.token };
@@ -36,14 +37,10 @@ async function openReclaimed() {
 describe("the fence", () => {
   it("refuses text under a token that another claim has replaced", async () => {
     const { store, job_id, stale, token } = await openReclaimed();
-    const deliver = (under: number, bytes: number): Promise<boolean> =>
-      store.operation((tx) =>
-        markDelivered(tx, { job_id, token: under }, { delivered_bytes: bytes, last_seq: 1 }),
-      );
-    expect(await deliver(stale, 7)).toBe(false);
-    expect(committedJob(store, job_id)).toMatchObject({ delivered_bytes: 0, last_seq: 0 });
-    expect(await deliver(token, 9)).toBe(true);
-    expect(committedJob(store, job_id)).toMatchObject({ delivered_bytes: 9, last_seq: 1 });
+    const holds = (under: number): Promise<boolean> =>
+      store.operation((tx) => holdsLease(tx, { job_id, token: under }));
+    expect(await holds(stale)).toBe(false);
+    expect(await holds(token)).toBe(true);
   });
 
   it("refuses the end of a lease under a token that another claim has replaced", async () => {
@@ -59,7 +56,7 @@ describe("the fence", () => {
     const { store, job_id, token } = await openReclaimed();
     await store.operation((tx) => markLeaseEnded(tx, { ...END, job_id, token, state: "CANCELED" }));
     const late = await store.operation(async (tx) => [
-      await markDelivered(tx, { job_id, token }, { delivered_bytes: 5, last_seq: 1 }),
+      await holdsLease(tx, { job_id, token }),
       await markLeaseEnded(tx, { ...END, job_id, token, state: "COMPLETED" }),
     ]);
     expect(late).toEqual([false, false]);

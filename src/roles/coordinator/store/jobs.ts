@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { FRONT_KEY } from "../../../domain/job/fair.ts";
 import type { JobTable, QueueTable } from "../tables.ts";
 import { type Db, prepared } from "./handle.ts";
 import { addToDay } from "./totals.ts";
@@ -48,6 +49,9 @@ const insertJobRow = prepared<NewJob>()((db, p) =>
   })),
 );
 
+/** Where a job stands in the queue. */
+export type QueuePlace = Pick<QueueTable, "client_number" | "order_key">;
+
 const insertQueueRow = prepared<QueueTable>()((db, p) =>
   db.insertInto("coordinator_queue").values({
     job_id: p("job_id"),
@@ -55,11 +59,13 @@ const insertQueueRow = prepared<QueueTable>()((db, p) =>
     priority: p("priority"),
     ready: p("ready"),
     wake_at: p("wake_at"),
+    client_number: p("client_number"),
+    order_key: p("order_key"),
   }),
 );
 
 /** Stores a job and puts it into the queue. */
-export async function insertJob(tx: Db, job: NewJob): Promise<void> {
+export async function insertJob(tx: Db, job: NewJob, place: QueuePlace): Promise<void> {
   await insertJobRow.run(tx, job);
   await insertQueueRow.run(tx, {
     job_id: job.job_id,
@@ -67,32 +73,49 @@ export async function insertJob(tx: Db, job: NewJob): Promise<void> {
     priority: job.priority,
     ready: 1,
     wake_at: job.expires_at,
+    client_number: place.client_number,
+    order_key: place.order_key,
   });
 }
 
-/** Puts a job back into the queue: ready at once, or from `wakeAt` (Unix ms) on. It expires no more. */
+const updateRequirement = prepared<Pick<JobTable, "job_id" | "requirement_id">>()((db, p) =>
+  db
+    .updateTable("coordinator_job")
+    .set({ requirement_id: p("requirement_id") })
+    .where("job_id", "=", p("job_id")),
+);
+
+/**
+ * Puts a job back into the queue: ready at once, or from `wakeAt` (Unix ms) on. It expires no more. It may have
+ * another class than before.
+ */
 export async function enqueueAgain(
   tx: Db,
   job: Pick<JobTable, "job_id" | "requirement_id" | "priority">,
+  place: QueuePlace & Pick<QueueTable, "requirement_id">,
   wakeAt: number | null,
 ): Promise<void> {
-  const { job_id, requirement_id, priority } = job;
+  const { job_id, priority } = job;
+  const { requirement_id, client_number, order_key } = place;
+  if (requirement_id !== job.requirement_id) await updateRequirement.run(tx, { job_id, requirement_id });
   await insertQueueRow.run(tx, {
     job_id,
     requirement_id,
     priority,
     ready: wakeAt === null ? 1 : 0,
     wake_at: wakeAt,
+    client_number,
+    order_key,
   });
 }
 
 const deleteQueueRow = prepared<{ job_id: string }>()((db, p) =>
-  db.deleteFrom("coordinator_queue").where("job_id", "=", p("job_id")),
+  db.deleteFrom("coordinator_queue").where("job_id", "=", p("job_id")).returningAll(),
 );
 
-/** Takes a job out of the queue; whether it was there. */
-export async function dequeue(tx: Db, jobId: string): Promise<boolean> {
-  return (await deleteQueueRow.run(tx, { job_id: jobId })) === 1;
+/** Takes a job out of the queue; undefined when it was not there. */
+export function dequeue(tx: Db, jobId: string): Promise<QueueTable | undefined> {
+  return deleteQueueRow.first(tx, { job_id: jobId });
 }
 
 const selectJob = prepared<{ job_id: string }>()((db, p) =>
@@ -107,7 +130,6 @@ const updateClaimed = prepared<{
   job_id: string;
   miner_id: string;
   instance: string;
-  model: string;
   now: number;
 }>()((db, p) =>
   db
@@ -118,8 +140,6 @@ const updateClaimed = prepared<{
       attempts: e("attempts", "+", 1),
       miner_id: p("miner_id"),
       instance: p("instance"),
-      // A job that names no model keeps the one that it began with: another could not continue its text.
-      model: e.fn.coalesce("model", e.val(p("model"))),
       started_at: p("now"),
     }))
     .where("job_id", "=", p("job_id"))
@@ -130,33 +150,22 @@ const updateClaimed = prepared<{
 /** Grants the next lease on a queued job. Undefined when the job is not queued any more. */
 export function markClaimed(
   tx: Db,
-  claim: { job_id: string; miner_id: string; instance: string; model: string; now: number },
+  claim: { job_id: string; miner_id: string; instance: string; now: number },
 ): Promise<JobTable | undefined> {
   return updateClaimed.first(tx, claim);
 }
 
-const updateDelivered = prepared<{
-  job_id: string;
-  token: number;
-  delivered_bytes: number;
-  last_seq: number;
-}>()((db, p) =>
+const updateModel = prepared<{ job_id: string; model: string }>()((db, p) =>
   db
     .updateTable("coordinator_job")
-    .set({ delivered_bytes: p("delivered_bytes"), last_seq: p("last_seq") })
+    .set({ model: p("model") })
     .where("job_id", "=", p("job_id"))
-    .where("token", "=", p("token"))
-    .where("state", "=", "RUNNING"),
+    .where("model", "is", null),
 );
 
-/** Moves the end of the delivered text, fenced by the lease; whether the lease still holds. */
-export async function markDelivered(
-  tx: Db,
-  fence: { job_id: string; token: number },
-  delivered: { delivered_bytes: number; last_seq: number },
-): Promise<boolean> {
-  const { job_id, token } = fence;
-  return (await updateDelivered.run(tx, { job_id, token, ...delivered })) === 1;
+/** Names the model of a job that names none; it keeps it: another model could not continue its text. */
+export async function setModel(tx: Db, job: { job_id: string; model: string }): Promise<void> {
+  await updateModel.run(tx, job);
 }
 
 /** What the end of a lease writes into the job's row. */
@@ -221,15 +230,14 @@ const updateQueuedEnded = prepared<Pick<JobTable, "job_id" | "state" | "complete
     .where("state", "=", "QUEUED"),
 );
 
-/** Ends a job that waits; whether it was still waiting. */
+/** Ends a job that waits; its place in the queue, undefined when it did not wait any more. */
 export async function endQueued(
   tx: Db,
   end: Pick<JobTable, "job_id" | "state" | "completed_at" | "error">,
-): Promise<boolean> {
-  if ((await updateQueuedEnded.run(tx, end)) !== 1) return false;
-  await dequeue(tx, end.job_id);
+): Promise<QueueTable | undefined> {
+  if ((await updateQueuedEnded.run(tx, end)) !== 1) return undefined;
   await addToDay(tx, { at: end.completed_at ?? 0, state: end.state, lease: undefined });
-  return true;
+  return dequeue(tx, end.job_id);
 }
 
 /** Jobs whose lease was granted by another process of this coordinator: after a restart, by the one before. */
@@ -242,14 +250,17 @@ export function listOrphanedRuns(db: Db, instance: string): Promise<JobTable[]> 
     .execute();
 }
 
-/** Takes over the leases of an earlier process. */
-export async function adoptRuns(tx: Db, instance: string): Promise<void> {
-  await tx
+const updateInstance = prepared<{ job_id: string; instance: string }>()((db, p) =>
+  db
     .updateTable("coordinator_job")
-    .set({ instance })
-    .where("instance", "is not", null)
-    .where("instance", "!=", instance)
-    .execute();
+    .set({ instance: p("instance") })
+    .where("job_id", "=", p("job_id"))
+    .where("instance", "is not", null),
+);
+
+/** Takes over a running job of an earlier process. */
+export async function adoptRun(tx: Db, jobId: string, instance: string): Promise<void> {
+  await updateInstance.run(tx, { job_id: jobId, instance });
 }
 
 /** Number of jobs that wait. */
@@ -261,11 +272,12 @@ export async function countQueued(db: Db): Promise<number> {
   return row.count;
 }
 
-/** Raises the priority of a job that waits; whether it waited. */
+/** Raises the priority of a job that waits and puts it before all others of its class; whether it waited. */
 export async function raisePriority(tx: Db, jobId: string, priority: number): Promise<boolean> {
   const result = await tx
     .updateTable("coordinator_queue")
-    .set({ priority })
+    // Its client is charged for it as it came.
+    .set({ order_key: FRONT_KEY })
     .where("job_id", "=", jobId)
     .executeTakeFirst();
   if (result.numUpdatedRows !== 1n) return false;

@@ -9,6 +9,7 @@ export type MinerRegistration = Pick<
 
 const NO_TOTALS = {
   deactivated_at: null,
+  drained_at: null,
   jobs_completed: 0,
   jobs_failed: 0,
   jobs_canceled: 0,
@@ -78,6 +79,21 @@ export async function listDeactivated(db: Db): Promise<string[]> {
     .selectFrom("coordinator_miner")
     .select("miner_id")
     .where("deactivated_at", "is not", null)
+    .execute();
+  return rows.map(({ miner_id }) => miner_id);
+}
+
+/** Drains a miner from `at` on (Unix ms), or ends that. */
+export async function markDrained(tx: Db, minerId: string, at: number | null): Promise<void> {
+  await tx.updateTable("coordinator_miner").set({ drained_at: at }).where("miner_id", "=", minerId).execute();
+}
+
+/** Ids of the miners that their owners keep from new jobs. */
+export async function listDrained(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom("coordinator_miner")
+    .select("miner_id")
+    .where("drained_at", "is not", null)
     .execute();
   return rows.map(({ miner_id }) => miner_id);
 }

@@ -3,87 +3,248 @@ import { type Db, prepared } from "./handle.ts";
 
 /** Classes that one statement asks for their heads; a longer list is asked in parts. */
 const CLASSES_PER_STATEMENT = 100;
+/** Up to so many classes are asked one by one. */
+const CLASSES_ONE_BY_ONE = 8;
 
-type Head = Pick<QueueTable, "job_id" | "priority">;
+/** Jobs of one class that a search looks at when the first of them cannot be taken. */
+const SEARCH_WINDOW = 64;
 
-const before = (a: Head, b: Head | undefined): boolean =>
-  b === undefined || a.priority > b.priority || (a.priority === b.priority && a.job_id < b.job_id);
+/** A job that is among the next of its class. */
+export type Head = Pick<QueueTable, "job_id" | "requirement_id" | "priority" | "client_number" | "order_key">;
+
+/** What a search goes by, beside the keys in the rows. */
+export interface Choice {
+  /** Why a job is passed over now: its client runs as many as it may, or it waits a moment for another miner. */
+  readonly whyNot: (head: Head) => "client" | "miner" | undefined;
+  /** Compares the first jobs of classes: the smallest goes first, of equal ones the oldest. */
+  readonly rank: (head: Head) => number;
+}
+
+/** What a search found. */
+export interface Found {
+  readonly head: Head | undefined;
+  /** Jobs of clients that run as many as they may, where they hide what lies behind them. */
+  readonly crowding: readonly Head[];
+}
+
+const HEAD_COLUMNS = [
+  "q.job_id",
+  "q.requirement_id",
+  "q.priority",
+  "q.client_number",
+  "q.order_key",
+] as const;
 
 const selectHead = prepared<{ requirement_id: number }>()((db, p) =>
   db
-    .selectFrom("coordinator_queue")
-    .select(["job_id", "priority"])
-    .where("requirement_id", "=", p("requirement_id"))
-    .where("ready", "=", 1)
-    .orderBy("priority", "desc")
-    .orderBy("job_id")
+    .selectFrom("coordinator_queue as q")
+    .select(HEAD_COLUMNS)
+    .where("q.requirement_id", "=", p("requirement_id"))
+    .where("q.ready", "=", 1)
+    .orderBy("q.order_key")
+    .orderBy("q.job_id")
     .limit(1),
+);
+
+const selectWindow = prepared<{ requirement_id: number }>()((db, p) =>
+  db
+    .selectFrom("coordinator_queue as q")
+    .select(HEAD_COLUMNS)
+    .where("q.requirement_id", "=", p("requirement_id"))
+    .where("q.ready", "=", 1)
+    .orderBy("q.order_key")
+    .orderBy("q.job_id")
+    .limit(SEARCH_WINDOW),
+);
+
+/** As `selectWindow`, among the jobs that nobody has begun to answer. */
+const selectFreshWindow = prepared<{ requirement_id: number }>()((db, p) =>
+  db
+    .selectFrom("coordinator_queue as q")
+    .innerJoin("coordinator_job as j", "j.job_id", "q.job_id")
+    .select(HEAD_COLUMNS)
+    .where("q.requirement_id", "=", p("requirement_id"))
+    .where("q.ready", "=", 1)
+    .where("j.delivered_bytes", "=", 0)
+    .orderBy("q.order_key")
+    .orderBy("q.job_id")
+    .limit(SEARCH_WINDOW),
 );
 
 const selectFreshHead = prepared<{ requirement_id: number }>()((db, p) =>
   db
     .selectFrom("coordinator_queue as q")
     .innerJoin("coordinator_job as j", "j.job_id", "q.job_id")
-    .select(["q.job_id", "q.priority"])
+    .select(HEAD_COLUMNS)
     .where("q.requirement_id", "=", p("requirement_id"))
     .where("q.ready", "=", 1)
     .where("j.delivered_bytes", "=", 0)
-    .orderBy("q.priority", "desc")
+    .orderBy("q.order_key")
     .orderBy("q.job_id")
     .limit(1),
 );
 
-/** As `findNext`, among the jobs that nobody has begun to answer: for miners that cannot continue a text. */
-export async function findNextFresh(db: Db, requirementIds: readonly number[]): Promise<string | undefined> {
-  let next: Head | undefined;
-  for (const requirement_id of requirementIds) {
-    const head = await selectFreshHead.first(db, { requirement_id });
-    if (head && before(head, next)) next = head;
-  }
-  return next?.job_id;
-}
-
-/** The next job of each class in one statement: a class costs one descent of the claim index. */
-async function listHeads(db: Db, requirementIds: readonly number[]): Promise<Head[]> {
+/** The next job of each class in one statement: a class costs a few descents to the same place of the claim index. */
+function listHeads(db: Db, requirementIds: readonly number[]): Promise<Head[]> {
   return db
     .selectFrom("coordinator_requirement as r")
     .innerJoin("coordinator_queue as q", (join) =>
-      join.on("q.job_id", "=", (e) =>
-        e
-          .selectFrom("coordinator_queue as head")
-          .select("head.job_id")
-          .whereRef("head.requirement_id", "=", "r.requirement_id")
-          .where("head.ready", "=", 1)
-          .orderBy("head.priority", "desc")
-          .orderBy("head.job_id")
-          .limit(1),
-      ),
+      join
+        .onRef("q.requirement_id", "=", "r.requirement_id")
+        .on("q.ready", "=", 1)
+        .on("q.order_key", "=", (e) =>
+          e
+            .selectFrom("coordinator_queue as head")
+            .select("head.order_key")
+            .whereRef("head.requirement_id", "=", "r.requirement_id")
+            .where("head.ready", "=", 1)
+            .orderBy("head.order_key")
+            .limit(1),
+        )
+        .on("q.job_id", "=", (e) =>
+          e
+            .selectFrom("coordinator_queue as head")
+            .select("head.job_id")
+            .whereRef("head.requirement_id", "=", "r.requirement_id")
+            .where("head.ready", "=", 1)
+            .orderBy("head.order_key")
+            .orderBy("head.job_id")
+            .limit(1),
+        ),
     )
-    .select(["q.job_id", "q.priority"])
+    .select(HEAD_COLUMNS)
     .where("r.requirement_id", "in", requirementIds)
     .execute();
 }
 
-/** The job that comes next among the classes: the highest priority, then the one that waits longest. */
-export async function findNext(db: Db, requirementIds: readonly number[]): Promise<string | undefined> {
-  let next: Head | undefined;
-  const [only] = requirementIds;
-  if (requirementIds.length === 1 && only !== undefined) {
-    next = await selectHead.first(db, { requirement_id: only });
-  } else {
-    for (let from = 0; from < requirementIds.length; from += CLASSES_PER_STATEMENT) {
-      for (const head of await listHeads(db, requirementIds.slice(from, from + CLASSES_PER_STATEMENT))) {
-        if (before(head, next)) next = head;
-      }
+/** The first jobs of the classes; `fresh`: that nobody has begun to answer. */
+async function readHeads(db: Db, requirementIds: readonly number[], fresh: boolean): Promise<Head[]> {
+  const heads: Head[] = [];
+  // A prepared statement a class takes less time than a statement for all of them, up to some.
+  if (fresh || requirementIds.length <= CLASSES_ONE_BY_ONE) {
+    const select = fresh ? selectFreshHead : selectHead;
+    for (const requirement_id of requirementIds) {
+      const head = await select.first(db, { requirement_id });
+      if (head) heads.push(head);
     }
+    return heads;
   }
-  return next?.job_id;
+  for (let from = 0; from < requirementIds.length; from += CLASSES_PER_STATEMENT) {
+    heads.push(...(await listHeads(db, requirementIds.slice(from, from + CLASSES_PER_STATEMENT))));
+  }
+  return heads;
 }
 
-/** How many jobs with the same needs stand before this one, counted up to `bound`. */
+/**
+ * The job that comes next among the classes. `fresh`: of those that nobody has begun to answer, for miners that
+ * cannot continue a text.
+ */
+export async function findNext(
+  db: Db,
+  requirementIds: readonly number[],
+  choice: Choice,
+  fresh = false,
+): Promise<Found> {
+  let best: Head | undefined;
+  let bestRank = Number.POSITIVE_INFINITY;
+  const crowding: Head[] = [];
+  for (const first of await readHeads(db, requirementIds, fresh)) {
+    const head =
+      choice.whyNot(first) === undefined ? first : await passOver(db, first, choice, fresh, crowding);
+    if (!head) continue;
+    const rank = choice.rank(head);
+    if (!best || rank < bestRank || (rank === bestRank && head.job_id < best.job_id)) {
+      [best, bestRank] = [head, rank];
+    }
+  }
+  return { head: best, crowding };
+}
+
+/** The first job behind one that cannot be taken. */
+async function passOver(
+  db: Db,
+  { requirement_id }: Head,
+  choice: Choice,
+  fresh: boolean,
+  crowding: Head[],
+): Promise<Head | undefined> {
+  const window = await (fresh ? selectFreshWindow : selectWindow).all(db, { requirement_id });
+  const reasons = window.map((head) => choice.whyNot(head));
+  const found = window[reasons.indexOf(undefined)];
+  if (!found && window.length === SEARCH_WINDOW) {
+    crowding.push(...window.filter((_, index) => reasons[index] === "client"));
+  }
+  return found;
+}
+
+/** Sets jobs aside that wait for others of their clients to end. */
+export async function park(tx: Db, jobIds: readonly string[]): Promise<void> {
+  await tx
+    .updateTable("coordinator_queue")
+    .set({ ready: 2 })
+    .where("job_id", "in", jobIds)
+    .where("ready", "=", 1)
+    .execute();
+}
+
+/** Lets jobs of a client be found again, the first of each class; in which classes there were any. */
+export async function unpark(tx: Db, clientNumber: number, perClass: number): Promise<number[]> {
+  const classes: number[] = [];
+  for (let after = -1; ; ) {
+    const next: { requirement_id: number } | undefined = await tx
+      .selectFrom("coordinator_queue")
+      .select("requirement_id")
+      .where("ready", "=", 2)
+      .where("client_number", "=", clientNumber)
+      .where("requirement_id", ">", after)
+      .orderBy("requirement_id")
+      .limit(1)
+      .executeTakeFirst();
+    if (!next) return classes;
+    after = next.requirement_id;
+    classes.push(after);
+    await tx
+      .updateTable("coordinator_queue")
+      .set({ ready: 1 })
+      .where("job_id", "in", (e) =>
+        e
+          .selectFrom("coordinator_queue as first")
+          .select("first.job_id")
+          .where("first.ready", "=", 2)
+          .where("first.client_number", "=", clientNumber)
+          .where("first.requirement_id", "=", after)
+          .orderBy("first.order_key")
+          .limit(perClass),
+      )
+      .execute();
+  }
+}
+
+/** Lets all jobs be found again that were set aside. */
+export async function unparkAll(tx: Db): Promise<void> {
+  await tx.updateTable("coordinator_queue").set({ ready: 1 }).where("ready", "=", 2).execute();
+}
+
+/** What waits, by class, client and priority, with the smallest and the largest key. */
+export function listFlows(db: Db) {
+  return db
+    .selectFrom("coordinator_queue")
+    .select((e) => [
+      "requirement_id",
+      "client_number",
+      "priority",
+      e.fn.countAll<number>().as("jobs"),
+      e.fn.min("order_key").as("first"),
+      e.fn.max("order_key").as("last"),
+    ])
+    .groupBy(["requirement_id", "client_number", "priority"])
+    .execute();
+}
+
+/** How many jobs of its class are served before a place in the queue, counted up to `bound`. */
 export async function countBefore(
   db: Db,
-  job: Pick<QueueTable, "job_id" | "requirement_id" | "priority">,
+  place: Pick<QueueTable, "job_id" | "requirement_id" | "order_key">,
   bound: number,
 ): Promise<number> {
   const row = await db
@@ -91,20 +252,29 @@ export async function countBefore(
       e
         .selectFrom("coordinator_queue")
         .select("job_id")
-        .where("requirement_id", "=", job.requirement_id)
+        .where("requirement_id", "=", place.requirement_id)
         .where("ready", "=", 1)
         .where((w) =>
           w.or([
-            w("priority", ">", job.priority),
-            w.and([w("priority", "=", job.priority), w("job_id", "<", job.job_id)]),
+            w("order_key", "<", place.order_key),
+            w.and([w("order_key", "=", place.order_key), w("job_id", "<", place.job_id)]),
           ]),
         )
         .limit(bound)
-        .as("before"),
+        .as("ahead"),
     )
     .select((e) => e.fn.countAll<number>().as("count"))
     .executeTakeFirstOrThrow();
   return row.count;
+}
+
+const selectPlace = prepared<{ job_id: string }>()((db, p) =>
+  db.selectFrom("coordinator_queue").selectAll().where("job_id", "=", p("job_id")),
+);
+
+/** A waiting job's place in the queue. */
+export function findPlace(db: Db, jobId: string): Promise<QueueTable | undefined> {
+  return selectPlace.first(db, { job_id: jobId });
 }
 
 /** Entries whose time has come: to expire (ready) or to become ready, oldest first. */

@@ -10,6 +10,13 @@ const OWN_VARIABLES = "AITBC_";
 /** Options meant for the daemon's own Node. */
 const NODE_VARIABLES: ReadonlySet<string> = new Set(["NODE_OPTIONS", "NODE_CHANNEL_FD"]);
 
+/**
+ * node-llama-cpp samples the sequences of a batch on libuv's threads at the same time, and llama.cpp puts the batch's
+ * probabilities into their order at the first look (`llama_context::output_reorder`): with two threads one job could
+ * get another's token. llama.cpp's own threads, which do the work, are not libuv's.
+ */
+const ONE_WORKER = { UV_THREADPOOL_SIZE: "1" };
+
 export interface ChildEvents {
   /** A frame of a job. */
   frame(frame: Exclude<ChildFrame, { type: "ready" | "unusable" }>): void;
@@ -27,6 +34,7 @@ export class EngineChildProcess {
   readonly #exited = Promise.withResolvers<void>();
   #stderr = "";
   #how = "";
+  #isReady = false;
 
   constructor(command: readonly string[], setup: ModelSetup, events: ChildEvents) {
     const [file = "", ...args] = command;
@@ -60,6 +68,11 @@ export class EngineChildProcess {
     return this.#ready.promise;
   }
 
+  /** Whether the model is in memory. */
+  get isReady(): boolean {
+    return this.#isReady && this.#how === "";
+  }
+
   get exited(): Promise<void> {
     return this.#exited.promise;
   }
@@ -89,8 +102,10 @@ export class EngineChildProcess {
   #receive(message: unknown): void {
     try {
       const frame = parseFrame(ChildFrame, message);
-      if (frame.type === "ready") this.#ready.resolve();
-      else if (frame.type === "unusable") this.#refuse(new AppError(frame.code, frame.detail));
+      if (frame.type === "ready") {
+        this.#isReady = true;
+        this.#ready.resolve();
+      } else if (frame.type === "unusable") this.#refuse(new AppError(frame.code, frame.detail));
       else this.#events.frame(frame);
     } catch (error) {
       // After a frame that is not understood nothing that it says can be relied on.
@@ -114,7 +129,8 @@ export class EngineChildProcess {
 }
 
 function childEnvironment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(own).filter(([name]) => !name.startsWith(OWN_VARIABLES) && !NODE_VARIABLES.has(name)),
+  const kept = Object.entries(own).filter(
+    ([name]) => !name.startsWith(OWN_VARIABLES) && !NODE_VARIABLES.has(name),
   );
+  return { ...Object.fromEntries(kept), ...ONE_WORKER };
 }

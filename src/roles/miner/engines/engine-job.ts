@@ -1,15 +1,15 @@
 import { AppError } from "../../../kernel/errors.ts";
-import type { EngineRequest, EngineResult, RunOptions } from "./engine.ts";
+import type { EnginePiece, EngineRequest, EngineResult, RunOptions } from "./engine.ts";
 
 /** How long past its deadline a job may hold its child before the child is killed, in ms. */
 const KILL_GRACE_MS = 1000;
 
 /**
- * One call of `run`: its outcome for the caller, and its deadline. The caller's outcome is settled at once when
+ * One call of `run` or `embed`: its outcome for the caller, and its deadline. The caller's outcome is settled at once when
  * the job is aborted or late, while the child may still need a moment to let go of it.
  */
-export class EngineJob {
-  readonly request: EngineRequest;
+export class EngineJob<Request = EngineRequest> {
+  readonly request: Request;
   readonly #options: RunOptions;
   readonly #onHang: () => void;
   readonly #outcome = Promise.withResolvers<EngineResult>();
@@ -21,7 +21,7 @@ export class EngineJob {
   #settled = false;
 
   /** `onHang` is called when the job still holds its child one second past the deadline. */
-  constructor(request: EngineRequest, options: RunOptions, onHang: () => void) {
+  constructor(request: Request, options: RunOptions, onHang: () => void) {
     this.request = request;
     this.#options = options;
     this.#onHang = onHang;
@@ -41,11 +41,11 @@ export class EngineJob {
   }
 
   /** Hands a piece to the caller, after the pieces before it; `taken` is called when the caller wants more. */
-  deliver(text: string, taken: () => void): void {
+  deliver(piece: EnginePiece, taken: () => void): void {
     this.#chunks = this.#chunks.then(async () => {
       if (this.#settled) return;
       try {
-        await this.#options.onChunk(text);
+        await this.#options.onChunk(piece);
         taken();
       } catch (error) {
         this.fail(error);

@@ -1,3 +1,5 @@
+import type { Feature, ToolCall } from "../../../domain/job/answer.ts";
+import type { AnswerDelta, DeltaFinishReason } from "../../../domain/job/deltas.ts";
 import { AppError } from "../../../kernel/errors.ts";
 
 /** A model that an engine can run. */
@@ -7,11 +9,36 @@ export interface EngineModel {
   readonly digest: string;
   /** Tokens that prompt and answer of one job may have together. */
   readonly context_tokens: number;
+  /** What engine and model can do together. */
+  readonly features: readonly Feature[];
+  /** Whether it is in memory now; absent where the engine cannot tell. */
+  readonly loaded?: boolean;
+  /** False where a run cannot begin with a prefix. */
+  readonly continues?: boolean;
+}
+
+export interface EngineImage {
+  /** Such as `image/png`. */
+  readonly media_type: string;
+  /** The file, as base64. */
+  readonly data: string;
 }
 
 export interface EngineMessage {
-  readonly role: "system" | "user" | "assistant";
+  readonly role: "system" | "user" | "assistant" | "tool";
   readonly content: string;
+  readonly images?: readonly EngineImage[];
+  /** Calls that the assistant made. */
+  readonly tool_calls?: readonly ToolCall[];
+  /** The call that a message of the role `tool` answers. */
+  readonly tool_call_id?: string;
+}
+
+export interface EngineTool {
+  readonly name: string;
+  readonly description?: string;
+  /** JSON Schema of the arguments. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
 /** What one run asks for: `messages` or `prompt`, never both. */
@@ -31,28 +58,67 @@ export interface EngineRequest {
   readonly top_p?: number;
   /** Absent or 0 means the whole vocabulary. */
   readonly top_k?: number;
+  /** 0 to 1; absent means 0. */
+  readonly min_p?: number;
+  /** −2 to 2; absent means 0. */
+  readonly frequency_penalty?: number;
+  readonly presence_penalty?: number;
+  /** 0 to 2; absent means 1. */
+  readonly repeat_penalty?: number;
   /** 0 to 2^32 − 1; absent means a random one. */
   readonly seed?: number;
   /** The answer ends before the first of these. */
   readonly stop?: readonly string[];
+  /** Tell the probability of each token, with so many alternatives, 0 to 20. */
+  readonly logprobs?: number;
+  /** The answer is JSON, or JSON of this schema. */
+  readonly format?:
+    | { readonly type: "json" }
+    | { readonly type: "json_schema"; readonly schema: Readonly<Record<string, unknown>> };
+  readonly tools?: readonly EngineTool[];
+  /** Absent means `auto`. */
+  readonly tool_choice?: "auto" | "none" | "required" | { readonly name: string };
+  /** Whether the model thinks before it answers, and how much; absent: what never thinks. */
+  readonly think?: boolean | "low" | "medium" | "high";
+  /** How long the model should stay loaded; a wish, which an engine may not know. */
+  readonly keep_alive_seconds?: number;
+}
+
+/** What a run of `embed` asks for. */
+export interface EmbedRequest {
+  readonly model: string;
+  readonly input: readonly string[];
+  /** Length of the vectors, where the model leaves the choice. */
+  readonly dimensions?: number;
+  readonly keep_alive_seconds?: number;
 }
 
 export interface EngineResult {
-  /** `stop`: the model ended its answer, or a stop string came. `length`: max_tokens or the context is used up. */
-  readonly finish_reason: "stop" | "length";
+  /**
+   * `stop`: the model ended its answer, or a stop string came. `length`: max_tokens or the context is used up.
+   * `tool_calls`: it waits for the tools that it called.
+   */
+  readonly finish_reason: DeltaFinishReason;
   /** Tokens of prompt and prefix. */
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
+  /** Those of `prompt_tokens` that an earlier run had left in memory; absent where nobody can tell. */
+  readonly cached_tokens?: number;
+  /** How long the model had to be loaded for this run, in ms; absent where it was there, or nobody can tell. */
+  readonly load_ms?: number;
 }
+
+/** A piece of an answer: text, or what text alone cannot say. `choice` is set only by `embed`. */
+export type EnginePiece = string | AnswerDelta;
 
 export interface RunOptions {
   /** Stops the run; `run` rejects with its reason at once, and the engine stops at its next token. */
   readonly signal: AbortSignal;
   /**
-   * Takes the next piece of the answer, never empty, never ending inside a character. A promise makes the
-   * engine wait: it writes at most a bounded number of pieces ahead.
+   * Takes the next piece of the answer; its text is never empty and never ends inside a character. A promise makes
+   * the engine wait: it writes at most a bounded number of pieces ahead.
    */
-  readonly onChunk: (text: string) => void | Promise<void>;
+  readonly onChunk: (piece: EnginePiece) => void | Promise<void>;
   /** Longest time of the run in milliseconds, waiting for a free slot included. */
   readonly deadlineMs: number;
   /** Where the run may keep files. Absent where no job is behind the run (a benchmark). */
@@ -86,6 +152,11 @@ export interface Engine {
    */
   run(request: EngineRequest, options: RunOptions): Promise<EngineResult>;
   /**
+   * Makes a vector of each input, in their order, as deltas with `choice` and `embedding`. There where a model of
+   * the engine has the feature `embedding`. @throws as `run`
+   */
+  embed?(request: EmbedRequest, options: RunOptions): Promise<EngineResult>;
+  /**
    * Gets models that the configuration asks for and that are missing; true when there are new ones. Called again
    * and again. @throws AppError what hinders it, once
    */
@@ -95,8 +166,8 @@ export interface Engine {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Members of a request that the engines here understand. */
-const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
+/** Members of a request that every engine understands, or may ignore. */
+const COMMON_MEMBERS: ReadonlySet<string> = new Set([
   "model",
   "messages",
   "prompt",
@@ -107,6 +178,8 @@ const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
   "top_k",
   "seed",
   "stop",
+  "tool_choice",
+  "keep_alive_seconds",
 ] satisfies (keyof EngineRequest)[]);
 
 /** Highest temperature: what existing APIs allow. */
@@ -119,13 +192,14 @@ const MAX_STOPS = 16;
 const MAX_STOP_CHARS = 256;
 
 /**
- * Checks what a schema of the wire cannot know: that every member asked for is understood, and every value in
- * its range.
+ * Checks what a schema of the wire cannot know: that every member asked for is understood (`also` names those that
+ * this engine knows beyond the common ones), and every value in its range.
  * @throws AppError UNSUPPORTED_FEATURE or INVALID_PAYLOAD, naming the member.
  */
-export function checkRequest(request: EngineRequest): void {
+export function checkRequest(request: EngineRequest, also: readonly (keyof EngineRequest)[] = []): void {
+  const known: ReadonlySet<string> = new Set([...COMMON_MEMBERS, ...also]);
   for (const [member, value] of Object.entries(request)) {
-    if (value !== undefined && !KNOWN_MEMBERS.has(member)) {
+    if (value !== undefined && value !== false && !known.has(member)) {
       throw new AppError("UNSUPPORTED_FEATURE", `the engine does not support ${member}`, {
         meta: { member },
       });

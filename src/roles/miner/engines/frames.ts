@@ -3,15 +3,30 @@
  * program, yet both check what comes: the child runs native code on strangers' input.
  */
 import { z } from "zod";
+import { DELTA_FINISH_REASONS } from "../../../domain/job/deltas.ts";
 import { AppError, type ErrorCode, isErrorCode } from "../../../kernel/errors.ts";
 
-/** Pieces of text that a child sends before it waits for `taken`: enough to hide the way there and back. */
+/** Pieces that a child sends before it waits for `taken`: enough to hide the way there and back. */
 export const WINDOW_CHUNKS = 32;
 
 const Id = z.int().min(1);
 const Count = z.int().min(0);
 
-const Message = z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() });
+const Message = z.strictObject({
+  role: z.enum(["system", "user", "assistant", "tool"]),
+  content: z.string(),
+  images: z
+    .array(z.strictObject({ media_type: z.string(), data: z.string() }))
+    .readonly()
+    .exactOptional(),
+  tool_calls: z
+    .array(z.strictObject({ id: z.string(), name: z.string(), arguments: z.string() }))
+    .readonly()
+    .exactOptional(),
+  tool_call_id: z.string().exactOptional(),
+});
+
+const JsonObject = z.record(z.string(), z.unknown());
 
 const Request = z.strictObject({
   model: z.string(),
@@ -22,8 +37,41 @@ const Request = z.strictObject({
   temperature: z.number(),
   top_p: z.number().exactOptional(),
   top_k: z.int().exactOptional(),
+  min_p: z.number().exactOptional(),
+  frequency_penalty: z.number().exactOptional(),
+  presence_penalty: z.number().exactOptional(),
+  repeat_penalty: z.number().exactOptional(),
   seed: z.int().exactOptional(),
   stop: z.array(z.string()).readonly().exactOptional(),
+  logprobs: z.int().min(0).exactOptional(),
+  format: z
+    .discriminatedUnion("type", [
+      z.strictObject({ type: z.literal("json") }),
+      z.strictObject({ type: z.literal("json_schema"), schema: JsonObject }),
+    ])
+    .exactOptional(),
+  tools: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        description: z.string().exactOptional(),
+        parameters: JsonObject.exactOptional(),
+      }),
+    )
+    .readonly()
+    .exactOptional(),
+  tool_choice: z
+    .union([z.enum(["auto", "none", "required"]), z.strictObject({ name: z.string() })])
+    .exactOptional(),
+  think: z.union([z.boolean(), z.enum(["low", "medium", "high"])]).exactOptional(),
+  keep_alive_seconds: z.int().min(0).exactOptional(),
+});
+
+const EmbedRequest = z.strictObject({
+  model: z.string(),
+  input: z.array(z.string()).readonly(),
+  dimensions: z.int().exactOptional(),
+  keep_alive_seconds: z.int().min(0).exactOptional(),
 });
 
 /** GPU backends of llama.cpp; `false` computes on the CPU. */
@@ -33,7 +81,7 @@ export type Gpu = z.infer<typeof Gpu>;
 /** What a child loads. */
 const ModelSetup = z.strictObject({
   model_path: z.string().min(1),
-  /** Jobs at once; each has a context of its own. */
+  /** Jobs at once; each has `context_tokens`. */
   slots: z.int().min(1),
   threads: z.int().min(1),
   context_tokens: z.int().min(1),
@@ -44,7 +92,8 @@ export type ModelSetup = z.infer<typeof ModelSetup>;
 export const ParentFrame = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("load"), setup: ModelSetup }),
   z.strictObject({ type: z.literal("run"), id: Id, request: Request }),
-  /** One piece of text was taken: the child may send another. */
+  z.strictObject({ type: z.literal("embed"), id: Id, request: EmbedRequest }),
+  /** One piece was taken: the child may send another. */
   z.strictObject({ type: z.literal("taken"), id: Id }),
   z.strictObject({ type: z.literal("abort"), id: Id }),
   z.strictObject({ type: z.literal("exit") }),
@@ -53,18 +102,44 @@ export type ParentFrame = z.infer<typeof ParentFrame>;
 
 const Code = z.custom<ErrorCode>(isErrorCode);
 
+const logprob = {
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.int()).readonly().exactOptional(),
+};
+
+/** The deltas that a child makes. */
+const Delta = z.strictObject({
+  choice: Count.exactOptional(),
+  text: z.string().exactOptional(),
+  tool_call: z
+    .strictObject({
+      index: Count,
+      id: z.string().exactOptional(),
+      name: z.string().exactOptional(),
+      arguments: z.string().exactOptional(),
+    })
+    .exactOptional(),
+  logprobs: z
+    .array(z.strictObject({ ...logprob, top: z.array(z.strictObject(logprob)).readonly().exactOptional() }))
+    .readonly()
+    .exactOptional(),
+  embedding: z.string().exactOptional(),
+});
+
 export const ChildFrame = z.discriminatedUnion("type", [
   /** The model is loaded. */
   z.strictObject({ type: z.literal("ready") }),
   /** The model cannot be loaded; the child ends. */
   z.strictObject({ type: z.literal("unusable"), code: Code, detail: z.string() }),
-  z.strictObject({ type: z.literal("chunk"), id: Id, text: z.string().min(1) }),
+  z.strictObject({ type: z.literal("chunk"), id: Id, piece: z.union([z.string().min(1), Delta]) }),
   z.strictObject({
     type: z.literal("done"),
     id: Id,
-    finish_reason: z.enum(["stop", "length"]),
+    finish_reason: z.enum(DELTA_FINISH_REASONS),
     prompt_tokens: Count,
     completion_tokens: Count,
+    cached_tokens: Count.exactOptional(),
   }),
   z.strictObject({ type: z.literal("failed"), id: Id, code: Code, detail: z.string() }),
   z.strictObject({ type: z.literal("aborted"), id: Id }),

@@ -60,7 +60,7 @@ async function answer(request: EngineRequest, on = engine): Promise<Answer> {
   const chunks: string[] = [];
   const result = await on.run(request, {
     signal: new AbortController().signal,
-    onChunk: (text) => void chunks.push(text),
+    onChunk: (text) => void chunks.push(String(text)),
     deadlineMs: DEADLINE_MS,
   });
   return { text: chunks.join(""), chunks, result };
@@ -118,6 +118,8 @@ describe("the built-in model", () => {
         name: "aitbc-tiny",
         digest: "sha256:3c4bcaa34958b1612d1a6e702240d660fda93c72fc2b6b770feea2259f5bd397",
         context_tokens: 512,
+        features: ["text", "embedding", "forced_tools", "logprobs", "json", "json_schema", "penalties"],
+        loaded: false,
       },
     ]);
     expect(await engine.probe()).toEqual({ available: true, version: "node-llama-cpp test" });
@@ -191,10 +193,10 @@ describe("what cannot be run", () => {
   });
 
   it("names what it does not support, and what is not allowed", async () => {
-    const tools = { ...ask("Hello"), tools: [] };
-    expect(await failure(answer(tools))).toMatchObject({
+    const thinking: EngineRequest = { ...ask("Hello"), think: true };
+    expect(await failure(answer(thinking))).toMatchObject({
       code: "UNSUPPORTED_FEATURE",
-      meta: { member: "tools" },
+      meta: { member: "think" },
     });
     expect(await failure(answer(ask("Hello", { top_p: 2 })))).toMatchObject({ meta: { member: "top_p" } });
     expect((await failure(answer(ask("Hello", { model: "other" })))).code).toBe("MODEL_NOT_FOUND");
@@ -259,6 +261,8 @@ describe("abort, deadline, crash", () => {
       chunks += 1;
       return never();
     };
+    // The model is in memory: the deadline is the run's alone.
+    await answer(ask("What is 1 + 1?"));
     const { outcome } = await startLong({ onChunk: count, deadlineMs: 2000 });
     expect((await failure(outcome)).code).toBe("TIMEOUT");
     expect(chunks).toBe(1);
@@ -267,6 +271,8 @@ describe("abort, deadline, crash", () => {
   });
 
   it("kills a child that hangs past the deadline, one second later, and starts another", async () => {
+    // The model is in memory: the deadline is the run's alone.
+    await answer(ask("What is 1 + 1?"));
     const { outcome } = await startLong({ onChunk: never, deadlineMs: 4000 });
     const pid = engine.pid;
     if (pid === undefined) throw new Error("no child");
@@ -323,6 +329,44 @@ describe("abort, deadline, crash", () => {
     });
     await gone(pid);
     expect((await answer(ask("What is 37 + 45?"), idle)).text).toBe("37 + 45 = 82.");
+  });
+
+  it("is loaded for as long as the last job wishes, and says how long loading took", async () => {
+    const isLoaded = async (): Promise<unknown> => (await engine.models())[0]?.loaded;
+    const first = await answer(ask("What is 1 + 1?", { keep_alive_seconds: 600 }));
+    expect(first.result.load_ms).toBeGreaterThan(0);
+    expect(await isLoaded()).toBe(true);
+    const { pid } = engine;
+    const second = await answer(ask("What is 1 + 1?", { keep_alive_seconds: 0 }));
+    expect(second.result.load_ms).toBeUndefined();
+    await gone(pid);
+    expect(await isLoaded()).toBe(false);
+    expect((await answer(ask("What is 1 + 1?"))).result.load_ms).toBeGreaterThan(0);
+  });
+
+  it.each(["reads", "writes by a grammar"])("lets go of a job within 250 ms while it %s", async (what) => {
+    // A text that cannot end before the context does.
+    const schema = { type: "array", items: { type: "string", minLength: 500 }, minItems: 500 };
+    const writing = { ...ask("Hello"), max_tokens: 450, format: { type: "json_schema", schema } } as const;
+    const reading = { ...RAW, prompt: "fox dog ".repeat(120), max_tokens: 200 };
+    await answer(ask("What is 1 + 1?"));
+    const abort = new AbortController();
+    const begun = Promise.withResolvers<void>();
+    const runs = [1, 2].map(() =>
+      engine.run(what === "reads" ? reading : writing, {
+        signal: abort.signal,
+        onChunk: () => begun.resolve(),
+        deadlineMs: DEADLINE_MS,
+      }),
+    );
+    for (const run of runs) run.catch(() => {});
+    if (what !== "reads") await begun.promise;
+    const startedAt = performance.now();
+    abort.abort(new Error("enough"));
+    // Both slots were taken: this one runs when the child has let go of one.
+    await answer(ask("What is 1 + 1?", { max_tokens: 1 }));
+    expect(performance.now() - startedAt).toBeLessThan(250);
+    for (const run of runs) await expect(run).rejects.toThrow("enough");
   });
 
   it("ends with its parent, even when that is killed", async () => {

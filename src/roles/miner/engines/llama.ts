@@ -2,9 +2,11 @@ import { access, constants } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { AppError } from "../../../kernel/errors.ts";
 import type { Log } from "../../../kernel/log.ts";
+import { grammarOf } from "./child/request-grammar.ts";
 import { EngineChildProcess } from "./child-process.ts";
 import {
   checkRequest,
+  type EmbedRequest,
   type Engine,
   type EngineModel,
   type EngineProbe,
@@ -13,7 +15,8 @@ import {
   type RunOptions,
 } from "./engine.ts";
 import { EngineJob } from "./engine-job.ts";
-import type { ChildFrame, Gpu } from "./frames.ts";
+import type { ChildFrame, Gpu, ParentFrame } from "./frames.ts";
+import { featuresOf } from "./llama-features.ts";
 import { type ModelFile, readModelFile } from "./model-file.ts";
 import { Slots } from "./slots.ts";
 
@@ -23,6 +26,24 @@ export const IDLE_MS = 5 * 60_000;
 const EXIT_GRACE_MS = 1000;
 /** Context per job in tokens where nothing else is set: memory grows with it, and models announce up to a million. */
 const DEFAULT_CONTEXT_TOKENS = 8192;
+
+const MS_PER_SECOND = 1000;
+
+/** Members of a request that the engine knows beyond the common ones. */
+const MEMBERS = [
+  "min_p",
+  "frequency_penalty",
+  "presence_penalty",
+  "repeat_penalty",
+  "logprobs",
+  "format",
+  "tools",
+] as const;
+
+/** What a child is asked to do, without the job's id. */
+type Work =
+  | Pick<Extract<ParentFrame, { type: "run" }>, "type" | "request">
+  | Pick<Extract<ParentFrame, { type: "embed" }>, "type" | "request">;
 
 export interface LlamaOptions {
   /** Name of the engine in capabilities and logs. */
@@ -37,7 +58,7 @@ export interface LlamaOptions {
   readonly modelPath: string;
   /** Jobs at once, at least 1. */
   readonly slots: number;
-  /** Threads; never more than the machine has cores. null takes all cores. */
+  /** Threads; never more than the machine has cores. null takes all cores but one. */
   readonly threads: number | null;
   /** Context per job; null takes the model's, up to DEFAULT_CONTEXT_TOKENS. */
   readonly contextTokens: number | null;
@@ -55,18 +76,23 @@ export class LlamaEngine implements Engine {
   readonly #options: LlamaOptions;
   readonly #slots: Slots;
   /** Jobs whose caller waits for the outcome. */
-  readonly #open = new Set<EngineJob>();
+  readonly #open = new Set<EngineJob<Work>>();
   /** Jobs that hold a slot. */
-  readonly #jobs = new Map<number, EngineJob>();
+  readonly #jobs = new Map<number, EngineJob<Work>>();
   #file: Promise<ModelFile> | undefined;
   #child: EngineChildProcess | undefined;
   #idle: NodeJS.Timeout | undefined;
+  /** How long jobs had to wait for the model to be loaded, in ms. */
+  readonly #loads = new Map<number, number>();
+  /** How long a child may be idle, in ms, as the job that ended last wishes it. */
+  #idleMs: number;
   #lastId = 0;
   #disposed = false;
 
   constructor(options: LlamaOptions) {
     this.#options = options;
     this.#slots = new Slots(options.slots);
+    this.#idleMs = options.idleMs;
   }
 
   get name(): string {
@@ -91,17 +117,35 @@ export class LlamaEngine implements Engine {
 
   async models(): Promise<readonly EngineModel[]> {
     const file = await this.#modelFile();
-    return [{ name: this.#options.model, digest: file.digest, context_tokens: this.#contextTokens(file) }];
+    return [
+      {
+        name: this.#options.model,
+        digest: file.digest,
+        context_tokens: this.#contextTokens(file),
+        features: featuresOf(file.architecture),
+        loaded: this.#child?.isReady ?? false,
+      },
+    ];
   }
 
   async run(request: EngineRequest, options: RunOptions): Promise<EngineResult> {
-    checkRequest(request);
-    if (request.model !== this.#options.model) {
-      throw new AppError("MODEL_NOT_FOUND", `the engine has no model ${request.model}`);
-    }
+    checkRequest(request, MEMBERS);
+    // What no grammar can be made of is refused before a child is asked.
+    grammarOf(request);
+    return this.#perform({ type: "run", request }, options);
+  }
+
+  async embed(request: EmbedRequest, options: RunOptions): Promise<EngineResult> {
+    return this.#perform({ type: "embed", request }, options);
+  }
+
+  async #perform(work: Work, options: RunOptions): Promise<EngineResult> {
+    const { model } = work.request;
+    if (model !== this.#options.model)
+      throw new AppError("MODEL_NOT_FOUND", `the engine has no model ${model}`);
     options.signal.throwIfAborted();
     if (this.#disposed) throw stopping();
-    const job = new EngineJob(request, options, () => this.#killHung());
+    const job = new EngineJob(work, options, () => this.#killHung());
     this.#open.add(job);
     void this.#work(job);
     return job.outcome.finally(() => this.#open.delete(job));
@@ -125,7 +169,7 @@ export class LlamaEngine implements Engine {
   }
 
   /** Holds a slot until no child works on the job any more, even where its caller was answered long before. */
-  async #work(job: EngineJob): Promise<void> {
+  async #work(job: EngineJob<Work>): Promise<void> {
     try {
       await this.#slots.take(job.stopSignal);
     } catch {
@@ -136,7 +180,8 @@ export class LlamaEngine implements Engine {
     const id = ++this.#lastId;
     this.#jobs.set(id, job);
     try {
-      const child = await this.#startedChild();
+      const { child, startedMs } = await this.#startedChild();
+      if (startedMs !== undefined) this.#loads.set(id, startedMs);
       if (job.stopSignal.aborted) this.#release(id);
       else this.#send(child, id, job);
     } catch (error) {
@@ -145,25 +190,31 @@ export class LlamaEngine implements Engine {
     }
   }
 
-  #send(child: EngineChildProcess, id: number, job: EngineJob): void {
+  #send(child: EngineChildProcess, id: number, job: EngineJob<Work>): void {
     job.stopSignal.addEventListener("abort", () => child.send({ type: "abort", id }), { once: true });
-    child.send({ type: "run", id, request: job.request });
+    child.send({ ...job.request, id });
   }
 
-  /** The running child, started where there is none. Rejects when its model cannot be loaded. */
-  async #startedChild(): Promise<EngineChildProcess> {
+  /**
+   * The running child, started where there is none, and how long that took for the one who started it. Rejects when
+   * its model cannot be loaded.
+   */
+  async #startedChild(): Promise<{ child: EngineChildProcess; startedMs: number | undefined }> {
     clearTimeout(this.#idle);
     const contextTokens = this.#contextTokens(await this.#modelFile());
     if (this.#disposed) throw stopping();
     const { command, modelPath, threads, gpu } = this.#options;
     const cores = availableParallelism();
+    const isFirst = this.#child === undefined;
+    const startedAt = performance.now();
     this.#child ??= new EngineChildProcess(
       command,
       {
         model_path: modelPath,
         slots: this.#slots.count,
-        // llama.cpp slows down hundreds of times with more threads than cores.
-        threads: Math.min(threads ?? cores, cores),
+        // llama.cpp slows down hundreds of times when its threads are more than the cores that it gets: one is left
+        // to everything else, the daemon first.
+        threads: Math.min(threads ?? Math.max(1, cores - 1), cores),
         context_tokens: contextTokens,
         gpu,
       },
@@ -171,7 +222,7 @@ export class LlamaEngine implements Engine {
     );
     const child = this.#child;
     await child.ready;
-    return child;
+    return { child, startedMs: isFirst ? performance.now() - startedAt : undefined };
   }
 
   #receive(frame: Exclude<ChildFrame, { type: "ready" | "unusable" }>): void {
@@ -179,11 +230,12 @@ export class LlamaEngine implements Engine {
     if (job === undefined) return;
     switch (frame.type) {
       case "chunk":
-        job.deliver(frame.text, () => this.#child?.send({ type: "taken", id: frame.id }));
+        job.deliver(frame.piece, () => this.#child?.send({ type: "taken", id: frame.id }));
         return;
       case "done": {
-        const { finish_reason, prompt_tokens, completion_tokens } = frame;
-        job.complete({ finish_reason, prompt_tokens, completion_tokens });
+        const { type: _, id, ...result } = frame;
+        const load_ms = this.#loads.get(id);
+        job.complete({ ...result, ...(load_ms !== undefined && { load_ms }) });
         break;
       }
       case "failed":
@@ -196,12 +248,16 @@ export class LlamaEngine implements Engine {
   }
 
   #release(id: number): void {
-    this.#jobs.get(id)?.letGo();
+    const job = this.#jobs.get(id);
+    job?.letGo();
     this.#jobs.delete(id);
+    this.#loads.delete(id);
+    const wish = job?.request.request.keep_alive_seconds;
+    this.#idleMs = wish === undefined ? this.#options.idleMs : wish * MS_PER_SECOND;
     this.#slots.release();
     if (this.#jobs.size > 0 || this.#child === undefined) return;
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => void this.#stopChild(), this.#options.idleMs).unref();
+    this.#idle = setTimeout(() => void this.#stopChild(), this.#idleMs).unref();
   }
 
   /** A child has ended: what it worked on has failed, and the next job starts another. */

@@ -11,6 +11,8 @@ export interface ModelFile {
   readonly digest: string;
   /** Context that the model was trained for. */
   readonly trainContextTokens: number;
+  /** Such as `llama`. */
+  readonly architecture: string;
 }
 
 /** Bytes read at once: large models lie on disks that like long reads. */
@@ -24,10 +26,10 @@ export async function readModelFile(path: string): Promise<ModelFile> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, "r");
-    const { contextTokens } = await readGgufHeader(file);
+    const { architecture, contextTokens } = await readGgufHeader(file);
     const hash = createHash("sha256");
     await pipeline(createReadStream(path, { highWaterMark: READ_BYTES }), hash);
-    return { digest: `sha256:${hash.digest("hex")}`, trainContextTokens: contextTokens };
+    return { digest: `sha256:${hash.digest("hex")}`, trainContextTokens: contextTokens, architecture };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new AppError("ENGINE_UNAVAILABLE", `the model ${path} cannot be used: ${why}`, { cause: error });

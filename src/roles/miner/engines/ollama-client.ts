@@ -15,13 +15,29 @@ const MAX_REASON_CHARS = 200;
 
 const ErrorBody = z.object({ error: z.string() });
 
+/** A server, and what it wants of its callers. */
+export interface OllamaServerAddress {
+  /** As `http://127.0.0.1:11434`. */
+  readonly url: string;
+  /** The key as it is now; absent, or undefined, for a server that wants none. */
+  readonly findKey?: () => Promise<string | undefined>;
+}
+
 /**
  * A client whose calls all end when the signal aborts. The package is loaded with the first: it brings Node's HTTP
  * client with it, which a machine without Ollama never needs.
  */
-export async function openOllama(url: string, signal: AbortSignal): Promise<Ollama> {
+export async function openOllama(
+  { url, findKey }: OllamaServerAddress,
+  signal: AbortSignal,
+): Promise<Ollama> {
   const { Ollama } = await import("ollama/browser");
-  return new Ollama({ host: url, fetch: (input, init) => fetchChecked(input, init, signal) });
+  const key = await findKey?.();
+  return new Ollama({
+    host: url,
+    fetch: (input, init) => fetchChecked(input, init, signal),
+    ...(key !== undefined && { headers: { authorization: `Bearer ${key}` } }),
+  });
 }
 
 /** Why nothing can be reached at an address within so many ms; undefined when something listens there. */
@@ -84,9 +100,12 @@ async function refusal(response: Response): Promise<AppError> {
   } catch {
     // Something before the server (a proxy) answered in its own words.
   }
-  return new AppError(codeOfStatus(response.status, reason), `Ollama: ${shorten(reason)}`, {
-    meta: { status: response.status },
-  });
+  const { status } = response;
+  if (status === 401 || status === 403) {
+    const detail = `the Ollama server does not accept the key of miner.ollama.api_key_file: ${shorten(reason)}`;
+    return new AppError("ENGINE_UNAVAILABLE", detail, { meta: { status } });
+  }
+  return new AppError(codeOfStatus(status, reason), `Ollama: ${shorten(reason)}`, { meta: { status } });
 }
 
 function codeOfStatus(status: number, reason: string): ErrorCode {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { AppError } from "../../../kernel/errors.ts";
-import { ollamaError, openOllama } from "./ollama-client.ts";
+import { type OllamaServerAddress, ollamaError, openOllama } from "./ollama-client.ts";
 
 /** One line of a streamed pull. */
 const PullPart = z.object({
@@ -25,7 +25,7 @@ export interface PullProgress {
  * and the signal's reason.
  */
 export async function pullModel(
-  url: string,
+  server: OllamaServerAddress,
   model: string,
   {
     signal,
@@ -36,7 +36,7 @@ export async function pullModel(
   const sum = (member: "total" | "completed"): number =>
     [...layers.values()].reduce((all, layer) => all + layer[member], 0);
   try {
-    const client = await openOllama(url, signal);
+    const client = await openOllama(server, signal);
     for await (const raw of await client.pull({ model, stream: true })) {
       const { status, digest, total, completed = 0 } = PullPart.parse(raw);
       if (digest !== undefined && total !== undefined) layers.set(digest, { total, completed });

@@ -21,6 +21,8 @@ afterEach(async () => {
   await server.stop();
 });
 
+const WRITES = ["json", "json_schema", "penalties"];
+
 const ask = (more: Partial<EngineRequest> = {}): EngineRequest => ({
   model: "llama3.2:3b",
   messages: [{ role: "user", content: "Why is the sky blue?" }],
@@ -37,7 +39,7 @@ async function answer(
   const chunks: string[] = [];
   const result = await engine.run(request, {
     signal: new AbortController().signal,
-    onChunk: (text) => void chunks.push(text),
+    onChunk: (text) => void chunks.push(String(text)),
     deadlineMs: 10_000,
     ...options,
   });
@@ -54,18 +56,57 @@ async function failure(outcome: Promise<unknown>): Promise<AppError> {
 }
 
 describe("models", () => {
-  it("are the server's, with digest and a bounded context", async () => {
-    server.models.push({ name: "tiny:latest", digest: DIGEST, context: 2048 });
-    expect(await engine.probe()).toEqual({ available: true, version: "ollama 0.12.6" });
+  it("are the server's, with digest, a bounded context, what they can do, and whether they are loaded", async () => {
+    server.models.push({
+      name: "tiny:latest",
+      digest: DIGEST,
+      context: 2048,
+      capabilities: ["completion", "vision", "thinking"],
+      loaded: true,
+    });
+    expect(await engine.probe()).toEqual({ available: true, version: "ollama 0.12.11" });
     expect(await engine.models()).toEqual([
-      { name: "llama3.2:3b", digest: `sha256:${DIGEST}`, context_tokens: 8192 },
-      { name: "tiny:latest", digest: `sha256:${DIGEST}`, context_tokens: 2048 },
+      {
+        name: "llama3.2:3b",
+        digest: `sha256:${DIGEST}`,
+        context_tokens: 8192,
+        features: ["text", "logprobs", ...WRITES, "tools"],
+        loaded: false,
+      },
+      {
+        name: "tiny:latest",
+        digest: `sha256:${DIGEST}`,
+        context_tokens: 2048,
+        features: ["text", "logprobs", ...WRITES, "vision", "thinking"],
+        loaded: true,
+      },
     ]);
   });
 
-  it("leave out embeddings, the cloud's, names that no document carries, and what cannot be shown", async () => {
+  it("that make vectors do nothing else, and older servers tell no probabilities", async () => {
+    server.version = "0.12.10";
     server.models.push(
-      { name: "nomic-embed-text:latest", digest: DIGEST, context: 2048, capabilities: ["embedding"] },
+      { name: "embed:latest", digest: DIGEST, context: 512, capabilities: ["embedding"] },
+      { name: "old:latest", digest: DIGEST, context: 512, capabilities: ["completion"] },
+    );
+    await engine.probe();
+    expect((await engine.models()).map(({ features }) => features)).toEqual([
+      ["text", ...WRITES, "tools"],
+      ["embedding"],
+      ["text", ...WRITES],
+    ]);
+  });
+
+  it("of another aitbc can do what it says, but be made to call a tool", async () => {
+    const features = ["text", "tools", "forced_tools", "logprobs", "wings"];
+    server.models = [{ name: "far", digest: DIGEST, context: 512, aitbc: { features } }];
+    await engine.probe();
+    expect((await engine.models())[0]?.features).toEqual(["text", "tools", "logprobs"]);
+  });
+
+  it("leave out the cloud's, those without a use here, names that no document carries, and what cannot be shown", async () => {
+    server.models.push(
+      { name: "painter:latest", digest: DIGEST, context: 2048, capabilities: ["image"] },
       { name: "gpt-oss:120b-cloud", digest: DIGEST, context: 2048, remote_host: "https://ollama.com:443" },
       { name: "mödel:latest", digest: DIGEST, context: 2048 },
       { name: "broken:latest", digest: DIGEST, context: 2048, broken: true },
@@ -178,6 +219,14 @@ describe("run", () => {
 });
 
 describe("failure", () => {
+  it("of the key names the key", async () => {
+    server.refusal = { status: 401, reason: "The API key is missing or not valid" };
+    expect(await failure(answer(ask()))).toMatchObject({
+      code: "ENGINE_UNAVAILABLE",
+      message: expect.stringContaining("miner.ollama.api_key_file"),
+    });
+  });
+
   it("of a server that is not there makes the engine unavailable", async () => {
     await server.stop();
     expect(await engine.probe()).toMatchObject({
@@ -215,16 +264,25 @@ describe("failure", () => {
     for (const breaks of ["socket", "end", "error", "garbage", "cut"] as const) {
       server.breaks = { after: 2, how: breaks };
       const chunks: string[] = [];
-      const error = await failure(answer(ask(), { onChunk: (text) => void chunks.push(text) }));
+      const error = await failure(answer(ask(), { onChunk: (text) => void chunks.push(String(text)) }));
       expect(error.code, breaks).toBe("ENGINE_FAILED");
       expect(error.definition.retry).toBe("later");
       expect(chunks.join("")).not.toContain("three");
     }
   });
 
-  it("names a member that the engine does not support, without asking the server", async () => {
-    const error = await failure(answer({ ...ask(), tools: [] } as EngineRequest));
-    expect(error).toMatchObject({ code: "UNSUPPORTED_FEATURE", meta: { member: "tools" } });
+  it("names what Ollama cannot be asked for, without asking it", async () => {
+    const tools = [{ name: "now" }];
+    const choice = await failure(answer(ask({ tools, tool_choice: "required" })));
+    expect(choice).toMatchObject({ code: "UNSUPPORTED_FEATURE", meta: { member: "tool_choice" } });
+    const unknown = await failure(answer({ ...ask(), wings: 2 } as EngineRequest));
+    expect(unknown).toMatchObject({ code: "UNSUPPORTED_FEATURE", meta: { member: "wings" } });
+    const tool_calls = [{ id: "1", name: "now", arguments: "[1]" }];
+    const broken = await failure(answer(ask({ messages: [{ role: "assistant", content: "", tool_calls }] })));
+    expect(broken).toMatchObject({
+      code: "INVALID_PAYLOAD",
+      message: expect.stringContaining("JSON object"),
+    });
     expect(server.requests).toEqual([]);
   });
 });
@@ -234,7 +292,7 @@ describe("pull", () => {
 
   it("tells how far it is, and brings the model", async () => {
     const seen: PullProgress[] = [];
-    await pullModel(server.url, "qwen3:1.7b", { signal, onProgress: (progress) => seen.push(progress) });
+    await pullModel(server, "qwen3:1.7b", { signal, onProgress: (progress) => seen.push(progress) });
     expect(seen.at(0)).toEqual({ status: "pulling manifest", total_bytes: 0, completed_bytes: 0 });
     expect(seen).toContainEqual({ status: "pulling b", total_bytes: 300, completed_bytes: 150 });
     expect(seen.at(-1)).toEqual({ status: "success", total_bytes: 300, completed_bytes: 300 });
@@ -259,12 +317,12 @@ describe("pull", () => {
   });
 
   it("says what the library lacks, and that it was interrupted", async () => {
-    const error = await failure(pullModel(server.url, "unknown", { signal, onProgress: () => {} }));
+    const error = await failure(pullModel(server, "unknown", { signal, onProgress: () => {} }));
     expect(error.code).toBe("ENGINE_FAILED");
     expect(error.message).toContain("pull model manifest: file does not exist");
     const abort = new AbortController();
     const reason = new Error("interrupted");
-    const pulling = pullModel(server.url, "qwen3:1.7b", {
+    const pulling = pullModel(server, "qwen3:1.7b", {
       signal: abort.signal,
       onProgress: () => abort.abort(reason),
     });

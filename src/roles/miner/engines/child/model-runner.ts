@@ -1,43 +1,31 @@
-import { randomInt } from "node:crypto";
-import type {
-  ChatWrapper,
-  LlamaContextSequence,
-  LlamaModel,
-  SequenceEvaluateOptions,
-  Token,
-} from "node-llama-cpp";
+import type { ChatWrapper, Llama, LlamaGrammarEvaluationState, LlamaModel } from "node-llama-cpp";
 import { AppError } from "../../../../kernel/errors.ts";
-import type { EngineRequest, EngineResult } from "../engine.ts";
+import type { EmbedRequest, EngineRequest, EngineResult } from "../engine.ts";
 import type { ModelSetup } from "../frames.ts";
+import { Embedder } from "./embedder.ts";
+import { type GenerateOptions, Generation } from "./generation.ts";
 import type { LlamaLibrary } from "./llama-library.ts";
-import { buildPrompt, type Prompt } from "./prompt.ts";
-import { StopStrings } from "./stop-strings.ts";
-import { TokenText } from "./token-text.ts";
+import { buildPrompt } from "./prompt.ts";
+import { PromptReader } from "./prompt-reader.ts";
+import { grammarOf } from "./request-grammar.ts";
+import { SequencePool } from "./sequence-pool.ts";
 
-/**
- * Tokens of the prompt that are read in one go. Between two goes an abort is noticed, so a larger number would
- * read a little faster and stop later.
- */
-const PROMPT_SLICE_TOKENS = 64;
-
-const SEED_RANGE = 2 ** 32;
-
-export interface GenerateOptions {
-  readonly signal: AbortSignal;
-  /** Takes a piece of the answer; generation goes on when the promise resolves. */
-  readonly emit: (text: string) => Promise<void> | void;
+interface Parts {
+  readonly library: LlamaLibrary;
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly chatWrapper: ChatWrapper;
+  readonly sequences: SequencePool;
+  readonly embedder: Embedder;
 }
 
 /** A loaded model with its slots. */
 export class ModelRunner {
-  readonly #model: LlamaModel;
-  readonly #chatWrapper: ChatWrapper;
-  readonly #free: LlamaContextSequence[];
+  readonly #parts: Parts;
+  readonly #reader = new PromptReader(() => performance.now());
 
-  private constructor(model: LlamaModel, chatWrapper: ChatWrapper, sequences: LlamaContextSequence[]) {
-    this.#model = model;
-    this.#chatWrapper = chatWrapper;
-    this.#free = sequences;
+  private constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /** Loads a model. @throws whatever llama.cpp throws: no such file, not a GGUF, not enough memory. */
@@ -54,75 +42,59 @@ export class ModelRunner {
       modelPath: setup.model_path,
       ...(setup.gpu === false ? { gpuLayers: 0 } : {}),
     });
+    // One context for all slots: what they write at the same time is computed in one go.
     const context = await model.createContext({
       contextSize: setup.context_tokens,
       sequences: setup.slots,
       threads: setup.threads,
     });
-    return new ModelRunner(
+    return new ModelRunner({
+      library,
+      llama,
       model,
-      chatWrapperOf(library, model),
-      Array.from({ length: setup.slots }, () => context.getSequence()),
-    );
+      chatWrapper: chatWrapperOf(library, model),
+      sequences: new SequencePool(Array.from({ length: setup.slots }, () => context.getSequence())),
+      embedder: new Embedder(model, setup),
+    });
   }
 
   /**
    * Writes an answer. Returns undefined when the signal stopped it.
-   * @throws AppError INVALID_PAYLOAD when the input is longer than the context; ENGINE_FAILED without a free slot.
+   * @throws AppError INVALID_PAYLOAD when the input is longer than the context, or names no grammar; UNSUPPORTED_FEATURE;
+   * ENGINE_FAILED without a free slot.
    */
   async generate(request: EngineRequest, options: GenerateOptions): Promise<EngineResult | undefined> {
-    const sequence = this.#free.pop();
-    if (sequence === undefined) throw new AppError("ENGINE_FAILED", "more jobs than slots");
+    const { model, chatWrapper, sequences } = this.#parts;
+    const prompt = buildPrompt(model, chatWrapper, request);
+    const grammar = await this.#grammar(request);
+    const sequence = sequences.take(prompt.tokens);
     try {
-      const prompt = buildPrompt(this.#model, this.#chatWrapper, request, sequence.contextSize);
-      await sequence.clearHistory();
-      return await this.#write(sequence, prompt, request, options);
+      const inputs = { model, sequence, reader: this.#reader, prompt, grammar, request };
+      return await new Generation(inputs, options).run();
     } finally {
-      this.#free.push(sequence);
+      sequences.giveBack(sequence);
     }
   }
 
-  async #write(
-    sequence: LlamaContextSequence,
-    prompt: Prompt,
-    request: EngineRequest,
-    { signal, emit }: GenerateOptions,
-  ): Promise<EngineResult | undefined> {
-    const text = new TokenText<Token>(
-      (tokens, before) => this.#model.detokenize(tokens, false, before),
-      prompt.tokens,
-    );
-    const stops = new StopStrings([...(request.stop ?? []), ...prompt.stops]);
-    const rest = await readPrompt(sequence, prompt.tokens, signal);
-    if (rest === undefined) return undefined;
-    const limit = Math.min(request.max_tokens, sequence.contextSize - prompt.tokens.length);
-    const finish = (
-      finish_reason: EngineResult["finish_reason"],
-      completion_tokens: number,
-    ): EngineResult => ({
-      finish_reason,
-      prompt_tokens: prompt.tokens.length,
-      completion_tokens,
-    });
-    let written = 0;
-    let finishReason: EngineResult["finish_reason"] = "stop";
-    for await (const token of sequence.evaluate(rest, samplingOf(request))) {
-      if (signal.aborted) return undefined;
-      if (prompt.stopTokens.has(token)) break;
-      written += 1;
-      const { text: certain, stopped } = stops.push(text.push(token));
-      if (certain !== "") await emit(certain);
-      if (stopped) return finish("stop", written);
-      if (written === limit) {
-        finishReason = "length";
-        break;
-      }
+  /** Makes vectors; see `Embedder.embed`. */
+  embed(request: EmbedRequest, options: GenerateOptions): Promise<EngineResult | undefined> {
+    return this.#parts.embedder.embed(request, options);
+  }
+
+  async #grammar(request: EngineRequest): Promise<LlamaGrammarEvaluationState | undefined> {
+    const text = grammarOf(request);
+    if (text === undefined) return undefined;
+    const { library, llama, model } = this.#parts;
+    try {
+      const grammar = await llama.createGrammar({ grammar: text });
+      return new library.LlamaGrammarEvaluationState({ model, grammar });
+    } catch (error) {
+      const member = request.format === undefined ? "tools" : "format";
+      throw new AppError("INVALID_PAYLOAD", `${member}: llama.cpp makes no grammar of the schema`, {
+        meta: { member },
+        cause: error,
+      });
     }
-    if (signal.aborted) return undefined;
-    const { text: last, stopped } = stops.push(text.flush());
-    const tail = stopped ? last : last + stops.flush();
-    if (tail !== "") await emit(tail);
-    return finish(stopped ? "stop" : finishReason, written);
   }
 }
 
@@ -142,28 +114,4 @@ function chatWrapperOf(library: LlamaLibrary, model: LlamaModel): ChatWrapper {
     }
   }
   return library.resolveChatWrapper(model) ?? new library.GeneralChatWrapper();
-}
-
-/** Reads all but the last slice of a prompt and returns that slice; undefined when aborted on the way. */
-async function readPrompt(
-  sequence: LlamaContextSequence,
-  tokens: Token[],
-  signal: AbortSignal,
-): Promise<Token[] | undefined> {
-  let at = 0;
-  for (; tokens.length - at > PROMPT_SLICE_TOKENS; at += PROMPT_SLICE_TOKENS) {
-    if (signal.aborted) return undefined;
-    await sequence.evaluateWithoutGeneratingNewTokens(tokens.slice(at, at + PROMPT_SLICE_TOKENS));
-  }
-  return signal.aborted ? undefined : tokens.slice(at);
-}
-
-function samplingOf(request: EngineRequest): SequenceEvaluateOptions {
-  return {
-    temperature: request.temperature,
-    topP: request.top_p ?? 1,
-    topK: request.top_k ?? 0,
-    minP: 0,
-    seed: request.seed ?? randomInt(SEED_RANGE),
-  };
 }

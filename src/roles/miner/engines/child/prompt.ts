@@ -1,8 +1,9 @@
 import type { ChatHistoryItem, ChatWrapper, LlamaModel, LlamaText, Token } from "node-llama-cpp";
 import { AppError } from "../../../../kernel/errors.ts";
 import type { EngineMessage, EngineRequest } from "../engine.ts";
+import { forcedTools, tellTools } from "./tool-calls.ts";
 
-/** Everything the model reads before it writes its first token, and what ends its answer. */
+/** What the model reads before the answer, and what ends that. */
 export interface Prompt {
   readonly tokens: Token[];
   /** Ends of a turn that the chat template knows, besides the model's own end tokens. */
@@ -11,35 +12,17 @@ export interface Prompt {
 }
 
 /**
- * Turns a request into tokens. The prefix is turned into tokens on its own and put behind the prompt's: so the
- * prompt's tokens are the same with and without one. Text from outside never becomes a control token.
- * @throws AppError INVALID_PAYLOAD when the tokens leave no room for an answer.
+ * Turns a request into the tokens that stand before its answer. Text from outside never becomes a control token.
+ * @throws AppError UNSUPPORTED_FEATURE for images and answers of tools
  */
-export function buildPrompt(
-  model: LlamaModel,
-  chatWrapper: ChatWrapper,
-  request: EngineRequest,
-  contextTokens: number,
-): Prompt {
+export function buildPrompt(model: LlamaModel, chatWrapper: ChatWrapper, request: EngineRequest): Prompt {
   const prompt =
     request.messages === undefined
       ? completion(model, request.prompt ?? "")
-      : chat(model, chatWrapper, request.messages);
+      : chat(model, chatWrapper, tellTools(request.messages, forcedTools(request) ?? []));
   const bos = model.tokens.bos;
   const needsBos = model.tokens.shouldPrependBosToken && bos !== null && prompt.tokens[0] !== bos;
-  const tokens = [
-    ...(needsBos ? [bos] : []),
-    ...prompt.tokens,
-    ...model.tokenize(request.prefix, false, "trimLeadingSpace"),
-  ];
-  if (tokens.length >= contextTokens) {
-    throw new AppError(
-      "INVALID_PAYLOAD",
-      `the input has ${tokens.length} tokens, and the model's context holds ${contextTokens} with the answer`,
-      { meta: { tokens: tokens.length, context_tokens: contextTokens } },
-    );
-  }
-  return { ...prompt, tokens };
+  return { ...prompt, tokens: [...(needsBos ? [bos] : []), ...prompt.tokens] };
 }
 
 function completion(model: LlamaModel, text: string): Prompt {
@@ -59,7 +42,9 @@ function chat(model: LlamaModel, chatWrapper: ChatWrapper, messages: readonly En
   return { tokens: contextText.tokenize(model.tokenizer), stops, stopTokens };
 }
 
-function toHistoryItem({ role, content }: EngineMessage): ChatHistoryItem {
+function toHistoryItem({ role, content, images, tool_calls }: EngineMessage): ChatHistoryItem {
+  if (images) throw unsupported("images");
+  if (tool_calls) throw unsupported("calls of tools");
   switch (role) {
     case "system":
       return { type: "system", text: content };
@@ -67,7 +52,15 @@ function toHistoryItem({ role, content }: EngineMessage): ChatHistoryItem {
       return { type: "user", text: content };
     case "assistant":
       return { type: "model", response: content === "" ? [] : [content] };
+    case "tool":
+      throw unsupported("answers of tools");
   }
+}
+
+function unsupported(what: string): AppError {
+  return new AppError("UNSUPPORTED_FEATURE", `the engine has no place for ${what} in messages`, {
+    meta: { member: "messages" },
+  });
 }
 
 /** The control token that a text begins with, if it does: such a token cannot come for any other reason. */

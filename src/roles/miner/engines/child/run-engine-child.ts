@@ -1,9 +1,11 @@
 import { toAppError } from "../../../../kernel/errors.ts";
-import type { EngineRequest } from "../engine.ts";
 import { type ChildFrame, type ModelSetup, ParentFrame, parseFrame, WINDOW_CHUNKS } from "../frames.ts";
+import type { GenerateOptions } from "./generation.ts";
 import type { LoadLlama } from "./llama-library.ts";
 import { ModelRunner } from "./model-runner.ts";
 import { Window } from "./window.ts";
+
+type WorkFrame = Extract<ParentFrame, { type: "run" | "embed" }>;
 
 interface RunningJob {
   readonly abort: AbortController;
@@ -53,7 +55,8 @@ class EngineChild {
         void this.#load(frame.setup);
         break;
       case "run":
-        void this.#run(frame.id, frame.request);
+      case "embed":
+        void this.#run(frame);
         break;
       case "taken":
         this.#jobs.get(frame.id)?.window.taken();
@@ -76,11 +79,12 @@ class EngineChild {
     }
   }
 
-  async #run(id: number, request: EngineRequest): Promise<void> {
+  async #run(frame: WorkFrame): Promise<void> {
+    const { id } = frame;
     const job: RunningJob = { abort: new AbortController(), window: new Window(WINDOW_CHUNKS) };
     this.#jobs.set(id, job);
     try {
-      send(await this.#answer(id, request, job));
+      send(await this.#answer(frame, job));
     } catch (error) {
       const { code, message } = toAppError(error);
       send({ type: "failed", id, code: code === "INTERNAL" ? "ENGINE_FAILED" : code, detail: message });
@@ -89,15 +93,21 @@ class EngineChild {
     }
   }
 
-  async #answer(id: number, request: EngineRequest, { abort, window }: RunningJob): Promise<ChildFrame> {
-    if (this.#runner === undefined) throw new Error("no model is loaded");
-    const result = await this.#runner.generate(request, {
+  async #answer(frame: WorkFrame, { abort, window }: RunningJob): Promise<ChildFrame> {
+    const runner = this.#runner;
+    if (runner === undefined) throw new Error("no model is loaded");
+    const { id } = frame;
+    const options: GenerateOptions = {
       signal: abort.signal,
-      emit: (text) => {
-        send({ type: "chunk", id, text });
+      emit: (piece) => {
+        send({ type: "chunk", id, piece });
         return window.sent();
       },
-    });
+    };
+    const result =
+      frame.type === "run"
+        ? await runner.generate(frame.request, options)
+        : await runner.embed(frame.request, options);
     return result === undefined ? { type: "aborted", id } : { type: "done", id, ...result };
   }
 

@@ -1,5 +1,5 @@
 /** Server-sent events, read as the HTML standard says (§9.2.6 "Interpreting an event stream"). */
-import { AppError } from "../kernel/errors.ts";
+import { AppError } from "../errors.ts";
 
 export interface SseMessage {
   readonly event: string;
