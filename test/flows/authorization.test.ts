@@ -96,7 +96,7 @@ describe("the list of routes", () => {
   it("opens to everybody only what the design names", () => {
     const open = ROUTES.filter(({ access }) => access === "public").map(nameOf);
     expect(open.sort()).toEqual(
-      ["/docs", "/errors/:code", "/metrics", "/openapi.json", "/readyz", "/v1/health"].map(
+      ["/api/version", "/docs", "/errors/:code", "/metrics", "/openapi.json", "/readyz", "/v1/health"].map(
         (path) => `GET ${path}`,
       ),
     );

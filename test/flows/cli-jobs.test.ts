@@ -132,6 +132,19 @@ describe("aitbc client", () => {
     expect((await aitbc(["client", "template", "show", "greet"])).code).toBe(EXIT.notFound);
   });
 
+  it("explain says why a job waits, and JSON where scripts read it", async () => {
+    const { items } = await daemon.client.listJobs({ limit: 1, status: "QUEUED" });
+    const id = items[0]?.job_id ?? "";
+    const { code, stdout } = await aitbc(["client", "explain", id]);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^It waits at position \d+ among jobs .*: no miner is online\.\nNobody can tell/),
+    ]);
+    const json = JSON.parse((await aitbc(["client", "explain", id, "--output", "json"])).stdout);
+    expect(json).toMatchObject({ job_id: id, queue: { eta_p50_ms: null }, candidates: [], leases: [] });
+    expect((await aitbc(["client", "explain", "0".repeat(32)])).code).toBe(EXIT.notFound);
+  });
+
   it("receipts of a job without any prints nothing", async () => {
     const { items } = await daemon.client.listJobs({ limit: 1 });
     expect(await aitbc(["client", "receipts", items[0]?.job_id ?? ""])).toMatchObject({

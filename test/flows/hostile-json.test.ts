@@ -28,6 +28,24 @@ const LENIENT: Readonly<Record<string, object>> = {
 };
 const GOOD = { ...BODIES, ...LENIENT };
 
+const MESSAGES = [{ role: "user", content: "hello" }];
+/** Bodies of the APIs of other programs, which write errors in their own shapes. */
+const FOREIGN: Readonly<Record<string, object>> = {
+  "POST /v1/chat/completions": { model: "m", messages: MESSAGES },
+  "POST /v1/completions": { model: "m", prompt: "hello" },
+  "POST /v1/embeddings": { model: "m", input: "hello" },
+  "POST /v1/batches": {
+    input_file_id: "file-0",
+    endpoint: "/v1/chat/completions",
+    completion_window: "24h",
+  },
+  "POST /api/chat": { model: "m", messages: MESSAGES },
+  "POST /api/generate": { model: "m", prompt: "hello" },
+  "POST /api/embed": { model: "m", input: "hello" },
+  "POST /api/embeddings": { model: "m", prompt: "hello" },
+  "POST /api/show": { model: "m" },
+};
+
 interface Problem {
   readonly status: number;
   readonly code?: string;
@@ -81,13 +99,42 @@ function expectRefused(problem: Problem, status: number, code: string): void {
   expect(daemon.rowCounts()).toEqual(before);
 }
 
-const routes = ROUTES.filter(({ body }) => body !== undefined).map(
+const withBody = ROUTES.filter(({ body }) => body !== undefined).map(
   (route) => [`${route.method} ${route.path}`, route] as const,
 );
+const routes = withBody.filter(([, { errors }]) => errors === undefined);
+const foreign = withBody.filter(([, { errors }]) => errors !== undefined);
 
 describe("every route with a body", () => {
   it("has a good one here", () => {
     expect(routes.map(([name]) => name).sort()).toEqual(Object.keys(GOOD).sort());
+    expect(foreign.map(([name]) => name).sort()).toEqual(Object.keys(FOREIGN).sort());
+  });
+});
+
+describe.each(foreign)("hostile JSON on %s", (name, route) => {
+  const good = JSON.stringify(FOREIGN[name]);
+  const withMember = (member: string): string => `{${member},${good.slice(1)}`;
+  const hostile: [string, string | Uint8Array][] = [
+    ["nothing", ""],
+    ["half a document", good.slice(0, -1)],
+    ["bytes that are not UTF-8", Buffer.concat([Buffer.from(good.slice(0, -1)), Buffer.from([0xff, 0x7d])])],
+    ["a member twice", withMember('"x":1,"x":2')],
+    ["__proto__", withMember('"__proto__":{"admin":true}')],
+    ["a lone surrogate", withMember('"x":"\\ud800"')],
+    ["nesting of 100,000", "[".repeat(100_000)],
+    ["no object", "[]"],
+    ["an unknown member", withMember('"colour":1')],
+    ["a model that is no text", withMember('"model":{}')],
+  ];
+
+  it.each(hostile)("%s is the caller's fault, told in the API's own shape", async (_what, body) => {
+    const { status, error } = (await send(route, body)) as Problem & { error?: unknown };
+    expect([400, 404, 422]).toContain(status);
+    expect(error).toEqual(
+      name.includes("/api/") ? expect.any(String) : expect.objectContaining({ message: expect.any(String) }),
+    );
+    expect(daemon.rowCounts()).toEqual(before);
   });
 });
 

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { KeyKind } from "../../src/wire/access.ts";
 import { TestDaemon } from "../harness/daemon.ts";
@@ -244,6 +245,20 @@ describe("administration", () => {
     expect(made.status).toBe(200);
     expect(existsSync(String(made.body["file"]))).toBe(true);
     expect((await call("client", "/v1/admin/maintenance/backup", { method: "POST" })).status).toBe(403);
+  });
+
+  it("keeps up to 20 backups; the copies made before upgrades are not among them", async () => {
+    const folder = join(daemon.dataDir, "backups");
+    const kept = readdirSync(folder).length;
+    const fill = (names: readonly string[]): void => {
+      for (const name of names) writeFileSync(join(folder, name), "");
+    };
+    const numbers = Array.from({ length: 20 }, (_, n) => String(n + 10));
+    fill(numbers.map((n) => `before-coordinator-0001-jobs-20260101T0000${n}Z.db`));
+    const backup = () => call("admin", "/v1/admin/maintenance/backup", { method: "POST" });
+    expect((await backup()).status).toBe(200);
+    fill(numbers.slice(kept + 1).map((n) => `aitbc-${n}.db`));
+    expect(await backup()).toMatchObject({ status: 429, body: { code: "LIMIT_EXCEEDED" } });
   });
 
   it("shows the latest log records", async () => {

@@ -47,6 +47,21 @@ function rowsOf({ daemon, jobId }: Pick<Bench, "daemon" | "jobId">): unknown {
 }
 
 describe("a lease", () => {
+  it("whose answer comes twice at once is completed once, and both hear of the same receipt", async () => {
+    const { daemon, miner, jobId, work } = await bench();
+    await work.deliver("text");
+    const receipt = work.receipt();
+    for (let copy = 0; copy < 3; copy++) work.complete(receipt);
+    const answers = [
+      await miner.next("completed"),
+      await miner.next("completed"),
+      await miner.next("completed"),
+    ];
+    expect(new Set(answers.map((answer) => JSON.stringify(answer.receipt))).size).toBe(1);
+    expect(miner.all("fenced")).toEqual([]);
+    expect(await receiptsOf(daemon.client, jobId)).toEqual([answers[0]?.receipt]);
+  });
+
   it("that a leaving miner hands back at once costs the job no attempt, and the miner gets no other", async () => {
     const { clock, daemon, miner: leaving, jobId, work } = await bench({ max_attempts: 1 });
     const message = "this miner takes no further jobs";

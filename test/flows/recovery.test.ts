@@ -74,6 +74,45 @@ describe("a restart of the coordinator", () => {
     expect(back.all("registered")[0]).toMatchObject({ resume: [], lost: [stale, unknown] });
   });
 
+  it("leaves a job alone whose meter it lacks, serves the others, and takes it up when it has the meter again", async () => {
+    const daemon = await bootDaemon();
+    const { job_id } = await daemon.client.submitJob(job(PROMPT));
+    const miner = await ScriptedMiner.join(daemon);
+    const work = await miner.take();
+    await work.deliver("stored ");
+    // As a lease looks that a program with another tokenizer has granted.
+    const other = `tok:${"0".repeat(64)}`;
+    await daemon.daemon.stop();
+    daemon.change("update coordinator_segment set terms = replace(terms, 'bytes/4', ?)", other);
+    const without = await daemon.restart();
+    const { client } = without;
+    expect(await client.getJob(job_id)).toMatchObject({ state: "RUNNING", attempts: 1 });
+    await expect(client.cancelJob(job_id)).rejects.toMatchObject({
+      code: "CONFLICT_STATE",
+      message: expect.stringContaining(other),
+    });
+    const back = await ScriptedMiner.join(without, { key: miner.key, register: { running: [work.lease] } });
+    expect(back.all("registered")[0]).toMatchObject({ resume: [], lost: [work.lease] });
+    const next = await client.submitJob(job("another"));
+    const served = await back.take();
+    expect(served.lease.job_id).toBe(next.job_id);
+    await served.deliver("served");
+    served.complete();
+    await back.next("completed");
+    await without.daemon.stop();
+    without.change("update coordinator_segment set terms = replace(terms, ?, 'bytes/4')", other);
+    const having = await without.restart();
+    const again = await ScriptedMiner.join(having, { key: miner.key, register: { running: [work.lease] } });
+    expect(again.all("registered")[0]).toMatchObject({ resume: [{ ...work.lease, bytes: 7 }], lost: [] });
+    work.moveTo(again);
+    await work.deliver("and the rest");
+    work.complete();
+    await again.next("completed");
+    const { text } = await readStream(having.client, job_id);
+    expect(text).toBe("stored and the rest");
+    expectSound(await receiptsOf(having.client, job_id), text, PROMPT);
+  });
+
   it("loses no job that waits, and no answer of one that has ended", async () => {
     const daemon = await bootDaemon();
     const waiting = await daemon.client.submitJob(job("waits"));

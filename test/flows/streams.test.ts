@@ -5,6 +5,7 @@ import { bootDaemon, type TestDaemon } from "../harness/daemon.ts";
 import { codeOf } from "../harness/database.ts";
 import { readStream, readUntil, toReading } from "../harness/events.ts";
 import { expectSound, job, receiptsOf } from "../harness/jobs.ts";
+import { PlainSocket } from "../harness/plain-socket.ts";
 import { ScriptedMiner, type Work } from "../harness/scripted-miner.ts";
 
 const PROMPT = "go";
@@ -145,6 +146,15 @@ describe("a job's stream", () => {
     while (!(await free()));
     await finish(miner, work);
     expect((await readStream(client, jobId)).text).toBe("ab");
+  });
+
+  it("is open to as many readers as the limit says, however many come at once", async () => {
+    const { daemon, jobId } = await running({ "coordinator.max_streams": "3" });
+    const headers = { "x-api-key": daemon.keys.client };
+    const ask = () => PlainSocket.open(`${daemon.url}/v1/ws/client?job_id=${jobId}`, headers);
+    const answers = await Promise.allSettled(Array.from({ length: 12 }, ask));
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    expect(await daemon.metric("aitbc_coordinator_stream_readers")).toBe(3);
   });
 
   it("asked for with HEAD takes no reader's place", async () => {

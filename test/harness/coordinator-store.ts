@@ -46,21 +46,25 @@ const PAYLOAD = '{"model":"test","prompt":"hello","type":"inference"}';
 export async function queueJob(store: CoordinatorStore, jobId = "0".repeat(32)): Promise<string> {
   const now = Date.now();
   await store.operation((tx) =>
-    insertJob(tx, {
-      job_id: jobId,
-      client_id: "client-1",
-      kind: "inference",
-      model: "test",
-      payload: PAYLOAD,
-      constraints: "{}",
-      requirement_id: 1,
-      priority: 1,
-      max_attempts: 3,
-      max_run_ms: 600_000,
-      requested_at: now,
-      expires_at: now + 60_000,
-      unit_price: 200_000,
-    }),
+    insertJob(
+      tx,
+      {
+        job_id: jobId,
+        client_id: "client-1",
+        kind: "inference",
+        model: "test",
+        payload: PAYLOAD,
+        constraints: "{}",
+        requirement_id: 1,
+        priority: 1,
+        max_attempts: 3,
+        max_run_ms: 600_000,
+        requested_at: now,
+        expires_at: now + 60_000,
+        unit_price: 200_000,
+      },
+      { client_number: 0, order_key: 0 },
+    ),
   );
   return jobId;
 }
@@ -71,7 +75,7 @@ export async function claimLease(store: CoordinatorStore, jobId: string, minerId
     claimJob(tx, {
       jobId,
       minerId,
-      anyModel: "test",
+      models: [{ name: "test", features: ["text"], context_tokens: 4096 }],
       digestOf: () => "",
       meters: BYTES_ONLY,
       instance: "test",

@@ -116,6 +116,16 @@ export class TestDaemon implements AsyncDisposable {
     }
   }
 
+  /** Changes rows of the stopped daemon, as another version of the program may have left them. */
+  change(sql: string, ...values: readonly (string | number)[]): void {
+    const raw = new Sqlite(join(this.dataDir, "aitbc.db"));
+    try {
+      raw.prepare(sql).run(...values);
+    } finally {
+      raw.close();
+    }
+  }
+
   /** Number of rows of every table. */
   rowCounts(): Record<string, number> {
     const tables = this.query<{ name: string }>("select name from sqlite_master where type = 'table'");

@@ -9,20 +9,31 @@ export interface ServedModel {
   readonly remote_host?: string;
   /** `show` fails for it. */
   readonly broken?: boolean;
+  /** What another aitbc tells of it. */
+  readonly aitbc?: { readonly features: readonly string[] };
+  /** It is in memory. */
+  readonly loaded?: boolean;
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Stands for an Ollama server where tests run without one: it speaks Ollama's documented HTTP API (`docs/api.md` of
- * ollama/ollama: version, tags, show, chat, generate, pull; streams are one JSON object a line) and answers with
- * what the test sets. It runs no model.
+ * ollama/ollama: version, tags, show, ps, chat, generate, embed, pull; streams are one JSON object a line) and answers
+ * with what the test sets. It runs no model: what the built-in one can do is tested on a real server, another aitbc
+ * (test/flows/ollama-api.test.ts).
  */
 export class OllamaServer {
+  version = "0.12.11";
   models: ServedModel[] = [];
   /** Pieces of the next answers, and how they end. */
   answer: readonly string[] = ["Because."];
   doneReason = "stop";
+  /** Set, the next chats are made of these lines instead. */
+  lines: readonly Json[] | undefined;
+  /** Vectors of the next answers to /api/embed. */
+  vectors: readonly (readonly number[])[] = [];
+  loadNs = 1;
   /** Set, every chat is refused with it. */
   refusal: { readonly status: number; readonly reason: string } | undefined;
   /** Set, an answer breaks after so many pieces. */
@@ -33,6 +44,8 @@ export class OllamaServer {
   cutEvery = 0;
   /** Answers go on until the caller hangs up. */
   endless = false;
+  /** Set, answers wait for it behind their first piece, as long as the caller is there. */
+  hold: Promise<void> | undefined;
   /** Nothing is answered at all. */
   silent = false;
   readonly requests: { readonly path: string; readonly body: Json }[] = [];
@@ -88,9 +101,13 @@ export class OllamaServer {
     if (this.silent) return;
     switch (path) {
       case "/api/version":
-        return sendJson(response, 200, { version: "0.12.6" });
+        return sendJson(response, 200, { version: this.version });
       case "/api/tags":
         return sendJson(response, 200, { models: this.models.map(toTag) });
+      case "/api/ps":
+        return sendJson(response, 200, { models: this.models.filter(({ loaded }) => loaded).map(toTag) });
+      case "/api/embed":
+        return this.#embed(response);
       case "/api/show":
         return this.#show(response, body);
       case "/api/pull":
@@ -112,8 +129,14 @@ export class OllamaServer {
     }
     sendJson(response, 200, {
       capabilities: model.capabilities ?? ["completion", "tools"],
+      ...(model.aitbc && { aitbc: model.aitbc }),
       model_info: { "general.architecture": "llama", "llama.context_length": model.context },
     });
+  }
+
+  #embed(response: ServerResponse): void {
+    const counters = { total_duration: 1, load_duration: this.loadNs, prompt_eval_count: 5 };
+    sendJson(response, 200, { model: "any", embeddings: this.vectors, ...counters });
   }
 
   #pull(response: ServerResponse, body: Json): void {
@@ -141,8 +164,16 @@ export class OllamaServer {
     if (this.refusal) return sendJson(response, this.refusal.status, { error: this.refusal.reason });
     response.writeHead(200, { "content-type": "application/x-ndjson" });
     const common = { model: "llama3.2:3b", created_at: "2026-01-01T00:00:00.000000Z" };
+    for (const line of this.lines ?? []) {
+      if (!(await this.#write(response, `${JSON.stringify({ ...common, ...line })}\n`))) return;
+    }
+    if (this.lines) {
+      response.end();
+      return;
+    }
     // What the test sets from here on is for the next answer.
-    const { answer, breaks } = this;
+    const { answer, breaks, hold } = this;
+    const { promise: closed } = this.#closed;
     let sent = 0;
     do {
       for (const text of answer) {
@@ -151,9 +182,16 @@ export class OllamaServer {
         const flowing = await this.#write(response, line);
         if (!flowing) return;
         sent += 1;
+        if (sent === 1 && hold) await Promise.race([hold, closed]);
       }
     } while (this.endless);
-    const counters = { total_duration: 1, prompt_eval_count: 26, eval_count: sent, eval_duration: 1 };
+    const counters = {
+      total_duration: 1,
+      load_duration: this.loadNs,
+      prompt_eval_count: 26,
+      eval_count: sent,
+      eval_duration: 1,
+    };
     const last = { ...common, ...piece(""), done: true, done_reason: this.doneReason, ...counters };
     await this.#write(response, `${JSON.stringify(last)}\n`);
     response.end();

@@ -1,5 +1,7 @@
 import type {
   Engine,
+  EngineModel,
+  EnginePiece,
   EngineRequest,
   EngineResult,
   RunOptions,
@@ -9,8 +11,8 @@ import type {
 export interface PlannedRun {
   readonly request: EngineRequest;
   readonly options: RunOptions;
-  /** Writes text; resolves when the caller wants more. */
-  write(text: string): Promise<void>;
+  /** Writes text, or what text alone cannot say; resolves when the caller wants more. */
+  write(piece: EnginePiece): Promise<void>;
   end(result?: Partial<EngineResult>): void;
   fail(error: Error): void;
   /** Resolves when the run was aborted. */
@@ -31,8 +33,8 @@ export class PlannedEngine implements Engine {
     return { available: true, version: "1" } as const;
   }
 
-  async models() {
-    return [{ name: "test", digest: "sha256:00", context_tokens: 1024 }];
+  async models(): Promise<readonly EngineModel[]> {
+    return [{ name: "test", digest: "sha256:00", context_tokens: 1024, features: ["text"] }];
   }
 
   run(request: EngineRequest, options: RunOptions): Promise<EngineResult> {
@@ -46,7 +48,7 @@ export class PlannedEngine implements Engine {
       request,
       options,
       aborted: aborted.promise,
-      write: async (text) => options.onChunk(text),
+      write: async (piece) => options.onChunk(piece),
       end: (result) =>
         outcome.resolve({ finish_reason: "stop", prompt_tokens: 3, completion_tokens: 7, ...result }),
       fail: (error) => outcome.reject(error),

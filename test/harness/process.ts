@@ -79,9 +79,18 @@ export class Running {
   }
 
   /** The first match in what was written to stderr, now or later. */
-  async match(pattern: RegExp): Promise<RegExpExecArray> {
+  match(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#await(pattern, () => this.stderr);
+  }
+
+  /** The first match in what was written to stdout, now or later. */
+  matchOutput(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#await(pattern, () => this.stdout);
+  }
+
+  async #await(pattern: RegExp, written: () => string): Promise<RegExpExecArray> {
     for (;;) {
-      const found = pattern.exec(this.stderr);
+      const found = pattern.exec(written());
       if (found) return found;
       if (!this.alive) throw new Error(`ended before ${pattern}: ${this.stderr}`);
       await this.#changed.promise;
@@ -135,14 +144,24 @@ export class Sandbox implements AsyncDisposable {
   }
 
   spawn(args: readonly string[], { env = {}, input }: RunOptions = {}): Running {
-    const [command, ...first] = PROGRAM;
-    const child = spawn(command, [...first, ...args], {
+    const running = this.#start([...PROGRAM, ...args], env);
+    running.child.stdin?.end(input ?? "");
+    return running;
+  }
+
+  /** Runs a command on a terminal of its own; what is written to the child's stdin is typed there. */
+  spawnOnTerminal(args: readonly string[], { env = {} }: Pick<RunOptions, "env"> = {}): Running {
+    const command = [...PROGRAM, ...args].map((part) => `'${part}'`).join(" ");
+    return this.#start(["script", "-qec", `exec ${command}`, "/dev/null"], { TERM: "xterm", ...env });
+  }
+
+  #start([command = "", ...args]: readonly string[], env: Readonly<Record<string, string>>): Running {
+    const child = spawn(command, args, {
       cwd: this.home,
       env: { HOME: this.home, PATH: "/usr/bin:/bin", ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
     child.stdin?.on("error", () => {});
-    child.stdin?.end(input ?? "");
     const running = new Running(child);
     this.#processes.push(running);
     return running;

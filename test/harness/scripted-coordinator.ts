@@ -10,8 +10,8 @@ import type { Terms } from "../../src/domain/job/terms.ts";
 import { receiptFromJson } from "../../src/domain/receipt/parse.ts";
 import { attestReceipt } from "../../src/domain/receipt/sign.ts";
 import { type Channel, createChannelPair } from "../../src/kernel/channel.ts";
-import type { AppError } from "../../src/kernel/errors.ts";
-import type { JobPayload } from "../../src/wire/jobs.ts";
+import { AppError } from "../../src/kernel/errors.ts";
+import type { InferencePayload } from "../../src/wire/jobs.ts";
 import {
   type CoordinatorFrame,
   decodeCoordinatorFrame,
@@ -26,7 +26,7 @@ const NONCE = "ab".repeat(32);
 
 /** What a test may set in an offer. */
 export interface OfferOptions {
-  readonly payload?: Partial<JobPayload>;
+  readonly payload?: Partial<InferencePayload>;
   readonly prefix?: string;
   readonly terms?: Partial<Terms>;
   readonly deadline_ms?: number;
@@ -49,6 +49,8 @@ export class ScriptedCoordinator {
   /** Set, it is why new connections fail. */
   refusal: AppError | undefined;
   opens = 0;
+  /** What miners may read, by SHA-256. */
+  readonly artifacts = new Map<string, Uint8Array<ArrayBuffer>>();
   heartbeatMs = 60_000;
   /** What `registered` says of the miner's running leases. */
   resume: Registered["resume"] = [];
@@ -73,6 +75,11 @@ export class ScriptedCoordinator {
         coordinator_public_key: toBase64Url(this.key.publicKey),
       });
       return near;
+    },
+    openArtifact: async (sha256: string): Promise<ReadableStream<Uint8Array>> => {
+      const bytes = this.artifacts.get(sha256);
+      if (!bytes) throw new AppError("ARTIFACT_NOT_FOUND", "there is no artifact with this name for you");
+      return new Blob([bytes]).stream();
     },
   };
 
@@ -123,7 +130,7 @@ export class ScriptedCoordinator {
 
   /** Sends an offer and returns its terms. */
   offer(options: OfferOptions = {}): Terms {
-    const payload: JobPayload = {
+    const payload: InferencePayload = {
       type: "inference",
       model: "test",
       prompt: "hello",

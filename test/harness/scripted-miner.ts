@@ -43,6 +43,7 @@ const CAPABILITIES: MinerCapabilities = {
       context_tokens: 1024,
       engine: "scripted",
       tokens_per_second: null,
+      features: ["text"],
     },
   ],
   price: null,
