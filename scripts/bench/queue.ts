@@ -8,6 +8,7 @@ import { measureClaim } from "./queue/claim.ts";
 import { measureHttp } from "./queue/http.ts";
 import { measureLifecycle } from "./queue/lifecycle.ts";
 import { describeMachine } from "./queue/machine.ts";
+import { measurePoll } from "./queue/poll.ts";
 import { isMet, type Plan, type Result, toTable } from "./queue/result.ts";
 import { measureDemos, measureStart } from "./queue/start.ts";
 import { measureSubmit } from "./queue/submit.ts";
@@ -17,6 +18,7 @@ const SECTIONS: Readonly<Record<string, (plan: Plan) => Promise<Result[]>>> = {
   http: measureHttp,
   lifecycle: measureLifecycle,
   claim: measureClaim,
+  poll: measurePoll,
   start: measureStart,
   demo: measureDemos,
 };

@@ -1,4 +1,8 @@
+import { FENCES } from "./fences.ts";
+import { LEAKS } from "./leaks.ts";
 import type { Mutant } from "./mutant.ts";
+import { QUEUE } from "./queue-mutants.ts";
+import { STREAMS } from "./streams.ts";
 
 const COORDINATOR = "src/roles/coordinator";
 
@@ -110,12 +114,9 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
     breaks: "text under a lost lease is refused",
     edits: [
       {
-        file: `${COORDINATOR}/store/jobs.ts`,
-        find: `    .set({ delivered_bytes: p("delivered_bytes"), last_seq: p("last_seq") })
-    .where("job_id", "=", p("job_id"))
-    .where("token", "=", p("token"))`,
-        replace: `    .set({ delivered_bytes: p("delivered_bytes"), last_seq: p("last_seq") })
-    .where("job_id", "=", p("job_id"))`,
+        file: `${COORDINATOR}/store/lease-fence.ts`,
+        find: `    .where("token", "=", p("token"))`,
+        replace: "",
       },
     ],
     check: {
@@ -165,12 +166,12 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/intake.ts`,
-        find: `      if (!held) await insertJob(tx, job);
-      return held;
-    });`,
-        replace: `      return held;
-    });
-    if (!earlier) await this.#store.operation((tx) => insertJob(tx, job));`,
+        find: `        if (!held) await insertJob(tx, job, place);
+        return held;
+      });`,
+        replace: `        return held;
+      });
+      if (!earlier) await this.#store.operation((tx) => insertJob(tx, job, place));`,
       },
     ],
     check: {
@@ -355,4 +356,13 @@ const KEYLESS: readonly Mutant[] = [
 ];
 
 /** Every fault that a check of this project must see. */
-export const MUTANTS: readonly Mutant[] = [...STORE, ...COORDINATOR_MUTANTS, ...EDGE, ...KEYLESS];
+export const MUTANTS: readonly Mutant[] = [
+  ...QUEUE,
+  ...STORE,
+  ...COORDINATOR_MUTANTS,
+  ...EDGE,
+  ...KEYLESS,
+  ...FENCES,
+  ...LEAKS,
+  ...STREAMS,
+];

@@ -9,7 +9,8 @@ import { toBase64Url } from "../../src/crypto/bytes.ts";
 import { publicKeyOf, SecretKey } from "../../src/crypto/ed25519.ts";
 import { Findings } from "../torture/findings.ts";
 import { checkPlayed } from "./check.ts";
-import { Schedule, STALE_STATUS } from "./schedule.ts";
+import { Schedule, STALE_STATUS, type Stage } from "./schedule.ts";
+import { TARGETS } from "./targets.ts";
 import { type Disk, openDisk, takeOverTime, World } from "./world.ts";
 
 /** Schedules that share a database: opening one costs more than a schedule, and the checks read all of it. */
@@ -25,6 +26,8 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * SEEDS)) },
     /** Plays this one only, and prints it. */
     schedule: { type: "string" },
+    /** Plays the named schedule of `targets.ts` only, and prints it. */
+    target: { type: "string" },
   },
 });
 const seed = Number(values.seed);
@@ -38,12 +41,16 @@ if (![seed, count, only ?? 0].every((number) => Number.isSafeInteger(number) && 
 const totals = { jobs: 0, leases: 0, fenced: 0 };
 
 /** Plays one schedule; returns its trace when something was found. */
-async function playOne(disk: Disk, index: number): Promise<readonly string[] | undefined> {
+async function playOne(
+  disk: Disk,
+  index: number,
+  script?: (stage: Stage) => Promise<void>,
+): Promise<readonly string[] | undefined> {
   const findings = new Findings();
   const world = new World(disk, `${seed} ${index}`, index, findings);
   const schedule = new Schedule(world, seed * SEEDS + index);
   try {
-    const played = await schedule.play();
+    const played = await schedule.play(script);
     const secret = readFileSync(join(disk.directory, "identity.key"), "utf8").trim();
     const key = toBase64Url(publicKeyOf(new SecretKey(Buffer.from(secret, "hex"))));
     await checkPlayed(world, played, key);
@@ -61,6 +68,34 @@ const startedAt = performance.now();
 const realNow = performance.now.bind(performance);
 takeOverTime();
 let failed: number | undefined;
+
+/** Plays the schedules that aim at one fence each; whether nothing was found. */
+async function playTargets(names: readonly string[]): Promise<boolean> {
+  await using disk = await openDisk();
+  let ok = true;
+  for (const [index, name] of names.entries()) {
+    const trace = await playOne(disk, index, TARGETS[name]);
+    const isBad = trace?.some((line) => line.startsWith("✗")) === true;
+    if (isBad) console.error(`interleave: found by the schedule "${name}"; again with: --target ${name}`);
+    for (const line of trace ?? []) if (isBad) console.error(line);
+    ok &&= !isBad;
+  }
+  return ok;
+}
+
+const { target } = values;
+if (target !== undefined && !(target in TARGETS)) {
+  console.error(`interleave: --target is one of ${Object.keys(TARGETS).join(", ")}`);
+  process.exit(2);
+}
+if (only === undefined) {
+  const names = target === undefined ? Object.keys(TARGETS) : [target];
+  const ok = await playTargets(names);
+  if (!ok || target !== undefined) {
+    if (ok) console.log(`interleave: ${target}: nothing found`);
+    process.exit(ok ? 0 : 1);
+  }
+}
 const first = only ?? 0;
 for (let from = first; from < first + count && failed === undefined; from += SCHEDULES_PER_DISK) {
   await using disk = await openDisk();

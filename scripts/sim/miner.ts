@@ -9,6 +9,7 @@ import type { Progress } from "../../src/domain/receipt/progress.ts";
 import { signReceipt } from "../../src/domain/receipt/sign.ts";
 import { type Channel, CLOSE } from "../../src/kernel/channel.ts";
 import { createSigner, type Signer } from "../../src/roles/miner/signer.ts";
+import { textsOf } from "../../src/wire/job-texts.ts";
 import {
   type CoordinatorFrame,
   decodeCoordinatorFrame,
@@ -20,6 +21,9 @@ import type { World } from "./world.ts";
 
 /** The model that these miners have. */
 export const SIM_MODEL = "sim";
+
+/** Nobody's signature, whose point is not of small order: only the verification itself finds it false. */
+const FORGED = toBase64Url(new Uint8Array(64).fill(7));
 
 type FrameOf<T extends CoordinatorFrame["type"]> = Extract<CoordinatorFrame, { type: T }>;
 export type LeaseId = { readonly job_id: string; readonly token: number };
@@ -133,7 +137,7 @@ export class SimMiner {
       terms_hash: termsHash(work.offer.terms),
       ...lie,
     };
-    const signature = forged ? toBase64Url(new Uint8Array(64)) : this.#signer?.signProgress(progress);
+    const signature = forged ? FORGED : this.#signer?.signProgress(progress);
     if (signature !== undefined) this.send({ type: "progress", progress, signature });
   }
 
@@ -237,7 +241,14 @@ export class SimMiner {
         cpu: { name: "sim", cores: 1 },
         memory_mb: 1024,
         models: [
-          { name: SIM_MODEL, digest: "", context_tokens: 1024, engine: "sim", tokens_per_second: null },
+          {
+            name: SIM_MODEL,
+            digest: "",
+            context_tokens: 1024,
+            engine: "sim",
+            tokens_per_second: null,
+            features: ["text"],
+          },
         ],
         price: null,
       },
@@ -247,7 +258,7 @@ export class SimMiner {
 
   #take(offer: Offer): void {
     const { terms, payload, prefix } = offer;
-    const answer = answerOf(planOf(payload.prompt ?? ""));
+    const answer = answerOf(planOf(textsOf(payload)[0] ?? ""));
     const lease = { job_id: terms.job_id, token: terms.token };
     const isStart =
       utf8Length(prefix) === terms.start_byte && answer.toString("utf8", 0, terms.start_byte) === prefix;

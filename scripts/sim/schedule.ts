@@ -36,6 +36,18 @@ interface Act {
   readonly completes?: boolean;
 }
 
+type JobLimits = Readonly<Record<"max_attempts" | "ttl_seconds" | "max_run_seconds", number>>;
+
+/** What a schedule of named steps works with. */
+export interface Stage {
+  readonly world: World;
+  readonly miners: readonly SimMiner[];
+  /** Submits a job, and returns the miner that got it. */
+  submit(): Promise<{ readonly miner: SimMiner; readonly work: Work }>;
+  /** Notes that a cancellation was carried out. */
+  canceled(jobId: string): void;
+}
+
 /** What a schedule leaves behind, to be checked against the rows. */
 export interface Played {
   readonly trace: readonly string[];
@@ -75,18 +87,45 @@ export class Schedule {
     return this.#trace;
   }
 
-  async play(): Promise<Played> {
+  /** Plays steps by chance, or the named ones; then everything is brought to its end. */
+  async play(script?: (stage: Stage) => Promise<void>): Promise<Played> {
     const world = this.#world;
     await world.start();
     for (const miner of this.#miners) miner.connect([]);
-    for (let jobs = 1 + this.#random.below(2); jobs > 0; jobs--) await this.#submit();
-    await world.settle();
-    const steps = STEPS.least + this.#random.below(STEPS.range);
-    for (let step = 0; step < steps; step++) await this.#step();
+    if (script) await script(this.#stage());
+    else await this.#steps();
+    this.#watch();
     await this.#drain();
     await this.#haunt();
     await world.stop();
     return { trace: this.#trace, miners: this.#miners, jobs: this.#jobs, fenced: this.#fenced };
+  }
+
+  async #steps(): Promise<void> {
+    for (let jobs = 1 + this.#random.below(2); jobs > 0; jobs--) await this.#submit();
+    await this.#world.settle();
+    const steps = STEPS.least + this.#random.below(STEPS.range);
+    for (let step = 0; step < steps; step++) await this.#step();
+  }
+
+  #stage(): Stage {
+    return {
+      world: this.#world,
+      miners: this.#miners,
+      submit: async () => {
+        const jobId = await this.#submit({ max_attempts: 4, ttl_seconds: 60, max_run_seconds: 600 });
+        await this.#world.settle();
+        for (const miner of this.#miners) {
+          const work = miner.works.find(({ lease }) => lease.job_id === jobId);
+          if (work) return { miner, work };
+        }
+        throw new Error("nobody was offered the job");
+      },
+      canceled: (jobId) => {
+        const facts = this.#jobs.get(jobId);
+        if (facts) facts.canceled = true;
+      },
+    };
   }
 
   async #step(): Promise<void> {
@@ -275,7 +314,8 @@ export class Schedule {
       case 1:
       case 2:
       case 3:
-        return this.#submit();
+        if (this.#jobs.size < MAX_JOBS) await this.#submit();
+        return;
       case 4:
         this.#trace.push(`${miner.name} disconnects`);
         return miner.disconnect();
@@ -314,8 +354,7 @@ export class Schedule {
     }
   }
 
-  async #submit(): Promise<void> {
-    if (this.#jobs.size >= MAX_JOBS) return;
+  async #submit(limits: JobLimits = this.#limits()): Promise<string> {
     const plan = {
       seed: this.#random.below(1_000_000),
       bytes: ANSWER_BYTES.least + this.#random.below(ANSWER_BYTES.range),
@@ -323,13 +362,20 @@ export class Schedule {
     };
     const jobId = await this.#world.submit({
       payload: { type: "inference", model: SIM_MODEL, prompt: promptOf(plan) },
-      max_attempts: 1 + this.#random.below(4),
-      ttl_seconds: 5 + this.#random.below(60),
-      max_run_seconds: this.#random.once(4) ? 3 : 600,
+      ...limits,
     });
     this.#trace.push(`submit ${jobId}`);
     const facts = { canceled: false, hopeless: false, ended: undefined, token: 0, bytes: 0 };
     this.#jobs.set(jobId, { plan, ...facts });
+    return jobId;
+  }
+
+  #limits(): JobLimits {
+    return {
+      max_attempts: 1 + this.#random.below(4),
+      ttl_seconds: 5 + this.#random.below(60),
+      max_run_seconds: this.#random.once(4) ? 3 : 600,
+    };
   }
 
   /** Comes back, with an honest list of its leases, none, or one that names others too. */

@@ -41,6 +41,10 @@ const CLIENT: Principal = { key_id: "sim", kind: "client", owner_id: "sim" };
 
 /** Signatures under way: the only work besides the store's that no timer drives. */
 let signing = 0;
+/** Turns of the loop that the next signatures take; one, when none are named. */
+let turns: number[] = [];
+/** Signatures that do not come before `release`, while they are being held. */
+let held: (() => void)[] | undefined;
 
 /** One real database for many schedules: their jobs are their own. */
 export interface Disk extends AsyncDisposable {
@@ -99,12 +103,20 @@ function inTurns<F extends typeof crypto.sign | typeof crypto.verify>(original: 
   const replaced = (...input: readonly unknown[]): unknown => {
     const done = input.at(-1);
     if (typeof done !== "function") return call(...input);
-    signing++;
     const result = call(...input.slice(0, -1));
-    setImmediate(() => {
-      signing--;
-      done(null, result);
-    });
+    const wait = (left: number): void => {
+      setImmediate(() => {
+        if (left > 1) return wait(left - 1);
+        signing--;
+        done(null, result);
+      });
+    };
+    const begin = (): void => {
+      signing++;
+      wait(turns.shift() ?? 1);
+    };
+    if (held) held.push(begin);
+    else begin();
     return undefined;
   };
   return replaced as unknown as F;
@@ -206,6 +218,26 @@ export class World {
     this.#wall += ms;
     mock.timers.tick(ms);
     await this.#idle();
+  }
+
+  /** How many turns of the loop the next signatures and verifications take, in the order in which they are asked for. */
+  sign(inTurns: readonly number[]): void {
+    turns = [...inTurns];
+  }
+
+  /** Holds the signatures that are asked for in `during`; the returned function lets them come, however late. */
+  async hold(during: () => Promise<void>): Promise<() => void> {
+    const late: (() => void)[] = [];
+    held = late;
+    try {
+      await during();
+    } finally {
+      held = undefined;
+    }
+    this.findings.expect(late.length > 0, "nothing was signed: the schedule tests nothing");
+    return () => {
+      for (const begin of late) begin();
+    };
   }
 
   /** Somebody sets the machine's wall clock. */

@@ -1,32 +1,34 @@
 /**
- * Many miners and many clients at one daemon, with connections that break: what they leave behind in its memory
- * and among its open files must be nothing. README.md says what was measured.
+ * Many miners and many clients at one daemon, with connections that break: what they leave behind in its memory,
+ * among its objects and its open files must be nothing. README.md says what was measured.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdtempSync, rmSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { Clients } from "../torture/clients.ts";
 import { Findings } from "../torture/findings.ts";
-import { freePort, Program } from "../torture/processes.ts";
-import { createRandom } from "../torture/random.ts";
-import { ScriptedMiner } from "../torture/scripted-miner.ts";
+import { Child } from "./child.ts";
+import { SoakDaemon } from "./daemon.ts";
+import type { GeneratorPlan, GeneratorReport, Holdings } from "./messages.ts";
 
-/** How often memory is looked at, in ms. */
+/** How often open files are counted, in ms. */
 const SAMPLE_MS = 250;
-/** The first part of the time, in which caches fill: it says nothing about a leak. */
-const WARM_UP = 0.4;
-/** Growth of the resident memory after the warm-up that is still called flat, in MB: the store's cache and garbage. */
-const FLAT_MB = 64;
+/** The first round, which fills caches and lets code be compiled, in parts of the second. */
+const WARM_UP = 0.25;
+/** Callers in one process: more of them keep one thread so busy that it is late for its own connections. */
+const MINERS_A_PROCESS = 100;
+const CLIENTS_A_PROCESS = 700;
+/** Growth between the rounds' ends, after collecting garbage, that is still called flat, in MB. */
+const HEAP_MB = 8;
+const RESIDENT_MB = 64;
 /** Files that may be open above the number before the first caller: the database's own come and go. */
 const SPARE_FILES = 4;
+/** Timers that come and go with the daemon's own chores, and not with callers. */
+const SPARE_TIMERS = 4;
 /** How long sockets may take to close when everybody has gone, and everything to end, in ms. */
 const CLOSE_MS = 8_000;
-const DRAIN_MS = 60_000;
-/** Readers that leave before the end, one for so many clients, and how long each stays at most, in ms. */
-const LEAVERS_ONE_IN = 10;
-const STAY_MS = 200;
+const DRAIN_MS = 120_000;
 
 const { values } = parseArgs({
   options: {
@@ -40,163 +42,153 @@ const miners = Number(values.miners);
 const clients = Number(values.clients);
 const seconds = Number(values.seconds);
 const seed = Number(values.seed);
-if (!miners || !clients || !seconds || !Number.isSafeInteger(seed)) {
+if (!(miners > 0) || !(clients > 0) || !(seconds > 0) || !Number.isSafeInteger(seed)) {
   console.error("soak: --miners, --clients and --seconds are numbers above 0, --seed is a whole number");
   process.exit(2);
 }
 
 const directory = mkdtempSync(join(tmpdir(), "aitbc-soak-"));
-const dataDir = join(directory, "data");
 const findings = new Findings();
-const port = await freePort();
-const url = `http://127.0.0.1:${port}`;
-const daemon = new Program({
-  name: "daemon",
-  args: [
-    "serve",
-    "--roles",
-    "coordinator",
-    "--port",
-    `${port}`,
-    "--data-dir",
-    dataDir,
-    "--log-format",
-    "json",
-  ],
-  env: {
-    HOME: directory,
-    AITBC_CACHE_DIR: join(directory, "cache"),
-    AITBC_COORDINATOR__MAX_STREAMS: "10000",
-    AITBC_HTTP__RATE_LIMIT_PER_SECOND: "1000000",
-    AITBC_HTTP__RATE_LIMIT_BURST: "1000000",
-    AITBC_HTTP__MAX_CONNECTIONS: "20000",
-  },
-  readyMessage: "listening",
-  findings,
-});
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
-const openFiles = (): number => readdirSync(`/proc/${daemon.pid}/fd`).length;
-
-/** Resident memory of the daemon, in MB. */
-function residentMb(): number {
-  const [, kb] = readFileSync(`/proc/${daemon.pid}/status`, "utf8").match(/^VmRSS:\s+(\d+) kB/m) ?? [];
-  return Number(kb) / 1024;
+/** A round: its number and how long it lasts. */
+interface Span {
+  readonly round: number;
+  readonly ms: number;
 }
 
-const readKey = (kind: "client" | "miner"): string =>
-  readFileSync(join(dataDir, "keys", `${kind}.key`), "utf8").trim();
-
-const mean = (numbers: readonly number[]): number =>
-  numbers.reduce((sum, number) => sum + number, 0) / Math.max(1, numbers.length);
-
-/** Opens streams of jobs and goes away in the middle of them, until the time is over. */
-async function leave(all: Clients, apiKey: string, random: ReturnType<typeof createRandom>, until: number) {
-  const headers = { "x-api-key": apiKey };
-  while (performance.now() < until) {
-    const job = all.jobs[random.below(all.jobs.length)];
-    if (!job?.jobId) {
-      await sleep(STAY_MS);
-      continue;
-    }
-    const signal = AbortSignal.timeout(1 + random.below(STAY_MS));
-    const path = random.once(2) ? `/v1/jobs/${job.jobId}` : `/v1/jobs/${job.jobId}/events`;
-    await fetch(url + path, { headers, signal })
-      .then((response) => response.text())
-      .catch(() => undefined);
-  }
-}
-
-/** Closes the connections that fetch keeps for its next call. */
-async function closeKept(): Promise<void> {
-  // Node keeps the pool of its own fetch under this symbol, and offers no other way to end it.
-  const kept = (globalThis as Record<symbol, unknown>)[Symbol.for("undici.globalDispatcher.1")];
-  await (kept as { destroy(): Promise<void> } | undefined)?.destroy();
-}
-
-/** Waits until the callers' sockets are closed; the number of open files then. */
-async function whenClosed(base: number): Promise<number> {
-  const until = performance.now() + CLOSE_MS;
-  while (openFiles() > base + SPARE_FILES && performance.now() < until) await sleep(SAMPLE_MS);
-  return openFiles();
-}
-
-async function soak(minerCount: number, clientCount: number, ms: number): Promise<string> {
-  daemon.start();
-  await daemon.ready;
-  const base = openFiles();
-  const ready = (): Promise<void> => daemon.ready;
-  const machines = Array.from(
-    { length: minerCount },
-    (_, index) =>
-      new ScriptedMiner({
-        url,
-        apiKey: readKey("miner"),
-        name: `miner-${index}`,
-        flaky: index % 2 === 0,
-        seed: seed + index,
-        findings,
-        coordinatorReady: ready,
-      }),
-  );
-  for (const machine of machines) machine.start();
-  const all = new Clients({
-    url,
-    apiKey: readKey("client"),
-    seed,
-    findings,
-    daemonReady: ready,
-    onText: () => {},
+/** Starts as many processes as these callers need. */
+function startGenerators(
+  { url, key }: SoakDaemon,
+  callers: GeneratorPlan["callers"],
+  { round, ms }: Span,
+): Child[] {
+  const [all, most] = callers === "miners" ? [miners, MINERS_A_PROCESS] : [clients, CLIENTS_A_PROCESS];
+  const processes = Math.ceil(all / most);
+  return Array.from({ length: processes }, (_, index) => {
+    const count = Math.floor((all + index) / processes);
+    const apiKey = key(callers === "miners" ? "miner" : "client");
+    const plan: GeneratorPlan = {
+      ...{ callers, count, index, url, apiKey, round, ms },
+      seed: seed + index,
+      allClients: clients,
+    };
+    return new Child({
+      name: `${callers} ${index}`,
+      file: resolve(import.meta.dirname, "generator.ts"),
+      args: [JSON.stringify(plan)],
+      findings,
+    });
   });
-  all.start({ fast: clientCount, slow: 0, builtin: 0 });
-  const until = performance.now() + ms;
-  const leavers = Array.from({ length: Math.ceil(clientCount / LEAVERS_ONE_IN) }, (_, index) =>
-    leave(all, readKey("client"), createRandom(seed + index), until),
-  );
-  const samples: number[] = [];
-  let mostFiles = base;
+}
+
+/** Lets generators finish; how many jobs they had. Adds what they found. */
+async function finish(generators: readonly Child[]): Promise<number> {
+  const reports = await Promise.all(generators.map((child) => child.ask<GeneratorReport>({})));
+  for (const finding of reports.flatMap((report) => report.findings)) findings.add(finding);
+  return reports.reduce((sum, { jobs }) => sum + jobs, 0);
+}
+
+/** What a round was. */
+interface Round {
+  readonly jobs: number;
+  /** Most files open at one time, and those open when everybody has gone. */
+  readonly mostFiles: number;
+  readonly files: number;
+  readonly held: Holdings;
+}
+
+/** Lets all callers come, work for a time, end and go. */
+async function playRound(daemon: SoakDaemon, span: Span, baseFiles: number): Promise<Round> {
+  const machines = startGenerators(daemon, "miners", span);
+  const callers = startGenerators(daemon, "clients", span);
+  let mostFiles = baseFiles;
+  const until = performance.now() + span.ms;
   while (performance.now() < until) {
     await sleep(SAMPLE_MS);
-    samples.push(residentMb());
-    mostFiles = Math.max(mostFiles, openFiles());
+    mostFiles = Math.max(mostFiles, daemon.openFiles);
   }
-  all.finish();
-  for (const machine of machines) machine.finish();
-  await Promise.race([Promise.all([all.done(), ...leavers]), late()]);
-  for (const machine of machines) await machine.stop();
-  await closeKept();
-  const files = await whenClosed(base);
-  const warm = samples.slice(Math.floor(samples.length * WARM_UP));
-  const half = Math.floor(warm.length / 2);
-  const growth = mean(warm.slice(half)) - mean(warm.slice(0, half));
-  findings.expect(growth <= FLAT_MB, `memory grew by ${growth.toFixed(1)} MB after the warm-up`);
-  findings.expect(files <= base + SPARE_FILES, `${files} files are open, ${base} before the first caller`);
-  for (const { readers, jobId } of all.jobs) {
-    findings.expect(
-      jobId !== "" && readers.every(({ end }) => end !== undefined),
-      `job ${jobId} did not end`,
-    );
+  await finish(machines);
+  const jobs = await inTime(finish(callers));
+  await Promise.all([...machines, ...callers].map((child) => child.stop()));
+  const held = await whenLeft(daemon, baseFiles);
+  return { jobs, mostFiles, files: daemon.openFiles, held };
+}
+
+/** What the daemon holds once it has noticed that everybody has gone. */
+async function whenLeft(daemon: SoakDaemon, baseFiles: number): Promise<Holdings> {
+  const until = performance.now() + CLOSE_MS;
+  for (;;) {
+    const held = await daemon.look();
+    const isQuiet = daemon.openFiles <= baseFiles + SPARE_FILES && held.objects["sockets"] === 0;
+    if (isQuiet || performance.now() > until) return held;
+    await sleep(SAMPLE_MS);
   }
-  await daemon.stop();
-  return `${all.jobs.length} jobs; memory ${warm[0]?.toFixed(0)} MB after the warm-up, ${warm.at(-1)?.toFixed(0)} MB at the end (${growth >= 0 ? "+" : ""}${growth.toFixed(1)} MB between the halves); open files ${base} before, ${mostFiles} at most, ${files} after`;
 }
 
 /** Fails when everything takes too long to end: the soak always ends. */
-async function late(): Promise<never> {
-  await sleep(DRAIN_MS, undefined, { ref: false });
-  throw new Error(`not everything had ended ${DRAIN_MS / 1000} s after the last submission`);
+async function inTime<T>(ending: Promise<T>): Promise<T> {
+  const late = sleep(DRAIN_MS, undefined, { ref: false }).then((): never => {
+    throw new Error(`not everything had ended ${DRAIN_MS / 1000} s after the last submission`);
+  });
+  return await Promise.race([ending, late]);
+}
+
+/** What the second round left behind in the daemon. */
+function compare(before: Holdings, after: Holdings): void {
+  const grown = (name: "heapMb" | "residentMb"): number => after[name] - before[name];
+  findings.expect(grown("heapMb") <= HEAP_MB, `the heap grew by ${grown("heapMb").toFixed(1)} MB`);
+  findings.expect(
+    grown("residentMb") <= RESIDENT_MB,
+    `the resident memory grew by ${grown("residentMb").toFixed(1)} MB`,
+  );
+  for (const [name, count] of Object.entries(after.objects)) {
+    const spare = name === "timers" ? SPARE_TIMERS : 0;
+    const base = before.objects[name] ?? 0;
+    findings.expect(count <= base + spare, `${count} ${name} live on, ${base} before the first caller`);
+  }
+  for (const [kind, count] of Object.entries(after.resources)) {
+    const base = before.resources[kind] ?? 0;
+    findings.expect(
+      count <= base + SPARE_FILES,
+      `${count} active resources are ${kind}, ${base} before the first caller`,
+    );
+  }
+}
+
+async function soak(): Promise<string> {
+  const daemon = await SoakDaemon.start(directory, findings);
+  const baseFiles = daemon.openFiles;
+  const start = await daemon.look();
+  const ms = seconds * 1000;
+  const first = await playRound(daemon, { round: 1, ms: ms * WARM_UP }, baseFiles);
+  const second = await playRound(daemon, { round: 2, ms }, baseFiles);
+  // What is counted was there before anybody came; memory is flat once its caches are filled.
+  const { heapMb, residentMb } = first.held;
+  compare({ ...start, heapMb, residentMb }, second.held);
+  findings.expect(
+    second.files <= baseFiles + SPARE_FILES,
+    `${second.files} files are open, ${baseFiles} before the first caller`,
+  );
+  await daemon.stop();
+  const mb = (name: "heapMb" | "residentMb"): string =>
+    `${first.held[name].toFixed(1)} to ${second.held[name].toFixed(1)} MB`;
+  const objects = Object.entries(second.held.objects).map(
+    ([name, count]) => `${name} ${start.objects[name]} to ${count}`,
+  );
+  return `${first.jobs} and ${second.jobs} jobs; heap ${mb("heapMb")}, resident ${mb("residentMb")}; ${objects.join(", ")}; open files ${baseFiles} before, ${second.mostFiles} at most, ${second.files} after; load ${loadavg()[0]?.toFixed(1)}`;
 }
 
 let summary = "";
 try {
-  summary = await soak(miners, clients, seconds * 1000);
+  summary = await soak();
 } catch (error) {
   findings.add(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  await daemon.kill();
 }
 for (const line of findings.lines()) console.error(`✗ ${line}`);
 const what = `${miners} miners, ${clients} clients, ${seconds} s`;
 if (findings.count === 0) console.log(`soak: ${what}: ${summary}`);
-else console.error(`soak: ${what}: ${findings.count} findings`);
-rmSync(directory, { recursive: true, force: true });
-// Sockets that fetch keeps open must not keep it alive.
+else console.error(`soak: ${what}: ${findings.count} findings; ${summary}`);
+// The exit ends what a failed soak leaves running.
 process.exit(findings.count === 0 ? 0 : 1);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseJobEvent } from "../../src/client/job-stream.ts";
-import { parseSse } from "../../src/client/sse.ts";
+import { parseSse } from "../../src/kernel/http/sse.ts";
 import type { EndEvent, JobEvent } from "../../src/wire/job-events.ts";
 import { JobView } from "../../src/wire/jobs.ts";
 import { type AnswerPlan, promptOf } from "./answers.ts";
@@ -50,6 +50,12 @@ export interface ClientsOptions {
   readonly daemonReady: () => Promise<void>;
   /** Called with every piece of text that a reader sees. */
   readonly onText: () => void;
+  /** First part of the idempotency keys: clients that share an API key have one each. */
+  readonly name?: string;
+  /** Sizes of fast answers, in bytes. */
+  readonly fastBytes?: { readonly least: number; readonly range: number };
+  /** How long a client thinks before it submits its next job. */
+  readonly think?: () => Promise<void>;
 }
 
 /** Clients that submit without pause, read what comes, and remember everything that they were told. */
@@ -100,7 +106,8 @@ export class Clients {
   }
 
   #plan(slow: boolean): AnswerPlan {
-    const bytes = slow ? SLOW_BYTES : FAST_BYTES.least + this.#random.below(FAST_BYTES.range);
+    const { least, range } = this.#options.fastBytes ?? FAST_BYTES;
+    const bytes = slow ? SLOW_BYTES : least + this.#random.below(range);
     return { seed: this.#random.below(1_000_000), bytes, slow };
   }
 
@@ -108,7 +115,7 @@ export class Clients {
     const payload = plan
       ? { type: "inference", model: TORTURE_MODEL, prompt: promptOf(plan) }
       : { type: "inference", model: BUILTIN_MODEL, prompt: "Say a word", max_tokens: BUILTIN_TOKENS };
-    const key = `torture-${this.jobs.length}`;
+    const key = `${this.#options.name ?? "torture"}-${this.jobs.length}`;
     // Each kill may cost an attempt.
     const body = JSON.stringify({ payload, max_attempts: 10, ttl_seconds: 600 });
     const job: ClientJob = { key, body, plan, jobId: "", cancelAsked: false, readers: [] };
@@ -117,7 +124,9 @@ export class Clients {
   }
 
   async #loop(create: () => ClientJob): Promise<void> {
-    while (this.#submitting) {
+    for (;;) {
+      await this.#options.think?.();
+      if (!this.#submitting) return;
       const job = create();
       await this.#submit(job);
       if (job.jobId === "") return;

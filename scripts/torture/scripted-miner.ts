@@ -8,6 +8,7 @@ import { BYTES_METER } from "../../src/domain/job/meter.ts";
 import { termsHash } from "../../src/domain/job/terms.ts";
 import { type Channel, CLOSE } from "../../src/kernel/channel.ts";
 import { createSigner, type Signer } from "../../src/roles/miner/signer.ts";
+import { textsOf } from "../../src/wire/job-texts.ts";
 import {
   type CoordinatorFrame,
   decodeCoordinatorFrame,
@@ -63,6 +64,10 @@ export interface ScriptedMinerOptions {
   readonly findings: Findings;
   /** Resolves when the coordinator listens. */
   readonly coordinatorReady: () => Promise<void>;
+  /** How long a flaky miner keeps a connection, in ms. */
+  readonly flakyMs?: { readonly least: number; readonly range: number };
+  /** How often each running answer grows, in ms. */
+  readonly stepMs?: number;
 }
 
 /**
@@ -137,11 +142,9 @@ export class ScriptedMiner {
   async #serve(channel: Channel): Promise<void> {
     const closed = Promise.withResolvers<void>();
     const breaks = this.#options.flaky && !this.#finishing;
+    const { least, range } = this.#options.flakyMs ?? FLAKY_MS;
     const timer = breaks
-      ? setTimeout(
-          () => channel.close(CLOSE.goingAway, "flaky"),
-          FLAKY_MS.least + this.#random.below(FLAKY_MS.range),
-        )
+      ? setTimeout(() => channel.close(CLOSE.goingAway, "flaky"), least + this.#random.below(range))
       : undefined;
     channel.onClose(() => closed.resolve());
     channel.onFrame((raw) => this.#receive(channel, decodeCoordinatorFrame(raw)));
@@ -213,6 +216,7 @@ export class ScriptedMiner {
             context_tokens: 8192,
             engine: "torture",
             tokens_per_second: null,
+            features: ["text"],
           },
         ],
         price: null,
@@ -248,7 +252,7 @@ export class ScriptedMiner {
 
   #take(offer: Offer): void {
     const { terms, payload, prefix } = offer;
-    const plan = planOf(payload.prompt ?? "");
+    const plan = planOf(textsOf(payload)[0] ?? "");
     const answer = answerOf(plan);
     const isPrefix = answer.subarray(0, terms.start_byte).equals(Buffer.from(prefix));
     this.#expect(
@@ -295,7 +299,7 @@ export class ScriptedMiner {
   /** Lets every running answer grow by a piece. */
   async #step(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      await sleep(STEP_MS);
+      await sleep(this.#options.stepMs ?? STEP_MS);
       this.#steps++;
       if (!this.#channel) continue;
       for (const work of this.#works.values()) {

@@ -3,7 +3,7 @@ import { BYTES_METER } from "../../src/domain/job/meter.ts";
 import type { Terms } from "../../src/domain/job/terms.ts";
 import { segmentPrice } from "../../src/domain/pricing/price.ts";
 import { leavesReceipt } from "../../src/domain/receipt/build.ts";
-import type { Outcome } from "../../src/domain/receipt/fields.ts";
+import type { Outcome, Receipt } from "../../src/domain/receipt/fields.ts";
 import { parseReceipt } from "../../src/domain/receipt/parse.ts";
 import { verifyReceipt } from "../../src/domain/receipt/verify.ts";
 import { openDatabase } from "../../src/kernel/db/database.ts";
@@ -73,7 +73,7 @@ export function checkJobRows(rows: JobRows, keys: SignerKeys, findings: Findings
 }
 
 /** SQLite's own checks, and the coordinator's. */
-async function checkDatabase(path: string, findings: Findings): Promise<void> {
+export async function checkDatabase(path: string, findings: Findings): Promise<void> {
   const raw = new Sqlite(path);
   const integrity = raw.pragma("integrity_check", { simple: true });
   findings.expect(integrity === "ok", `integrity_check: ${String(integrity)}`);
@@ -88,7 +88,8 @@ async function checkDatabase(path: string, findings: Findings): Promise<void> {
   for (const finding of await coordinator.check(database.db)) findings.add(finding);
 }
 
-function readJobs(raw: Sqlite.Database): Map<string, JobRows> {
+/** The rows of all jobs, by job. */
+export function readJobs(raw: Sqlite.Database): Map<string, JobRows> {
   const all = <T>(sql: string): T[] => raw.prepare<[], T>(sql).all();
   const group = <T extends { job_id: string }>(rows: T[]): Map<string, T[]> =>
     Map.groupBy(rows, ({ job_id }) => job_id);
@@ -108,7 +109,8 @@ function readJobs(raw: Sqlite.Database): Map<string, JobRows> {
   );
 }
 
-const textOf = ({ chunks }: JobRows): string => chunks.map(({ text }) => text).join("");
+/** The output that is stored. */
+export const textOf = ({ chunks }: JobRows): string => chunks.map(({ text }) => text).join("");
 
 /** What the client was promised, and what its readers saw. */
 function checkClient(client: ClientJob, rows: JobRows, findings: Findings): void {
@@ -241,6 +243,11 @@ function checkReceipts(rows: JobRows, keys: SignerKeys, findings: Findings): voi
     const { verdict, lines, receiptHash } = verifyReceipt(parsed, evidence, keys);
     const failed = lines.filter(({ status }) => status === "failed").map(({ detail }) => detail);
     findings.expect(verdict === "verified", `${at}: ${verdict}: ${failed.join("; ")}`);
+    // The column holds what the coordinator wrote.
+    const { units, price, metadata } = JSON.parse(receipt.document) as Receipt;
+    const said = [units, price, metadata.start_byte, metadata.end_byte].map(Number);
+    const stored = [receipt.units, receipt.price_uait, receipt.start_byte, receipt.end_byte].map(Number);
+    findings.expect(`${said}` === `${stored}`, `${at}: says ${said}, its row ${stored}`);
     findings.expect(receiptHash === receipt.hash, `${at}: stored under another hash than its own`);
     const proven = (check: string): boolean =>
       lines.some((line) => line.check === check && line.status === "proven");

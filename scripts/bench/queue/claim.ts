@@ -1,4 +1,5 @@
 import { type Claimed, claimJob } from "../../../src/roles/coordinator/claim.ts";
+import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
 import type { MinerProfile } from "../../../src/roles/coordinator/miner-link.ts";
 import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
 import { Requirements, toNeed } from "../../../src/roles/coordinator/requirements.ts";
@@ -46,6 +47,7 @@ function minerWith(models: readonly number[]): MinerProfile {
         context_tokens: 4096,
         engine: "bench",
         tokens_per_second: null,
+        features: ["text"],
       })),
       price: null,
     },
@@ -62,12 +64,14 @@ const rarely: ModelOf = (n) => (n % 100 === 0 ? 0 : 1 + (n % (MODELS - 1)));
 class Queue {
   readonly #deps: CoordinatorDeps;
   readonly #requirements: Requirements;
+  readonly #fair: FairShare;
   readonly #modelOf: ModelOf;
   #jobs = 0;
 
   constructor(deps: CoordinatorDeps, modelOf: ModelOf) {
     this.#deps = deps;
     this.#requirements = new Requirements(deps.store, deps.clock);
+    this.#fair = new FairShare(deps.store, CONFIG);
     this.#modelOf = modelOf;
   }
 
@@ -106,7 +110,7 @@ class Queue {
       const batch: NewJob[] = [];
       while (batch.length < Math.min(FILL_BATCH, jobs - stored)) batch.push(await this.#next());
       await this.#deps.store.operation(async (tx) => {
-        for (const job of batch) await insertJob(tx, job);
+        for (const job of batch) await insertJob(tx, job, this.#fair.enter(job));
       });
     }
   }
@@ -114,12 +118,15 @@ class Queue {
   /** Claims one job after the other; the times of the search alone and of the whole claim, in ms. */
   async claim(miner: MinerProfile): Promise<{ search: number[]; claim: number[] }> {
     const times = { search: [] as number[], claim: [] as number[] };
+    const choice = this.#fair.choiceFor(this.#fair.beginClaim(), () => false);
     for (let index = 0; index < WARM_UP_CLAIMS + CLAIMS; index++) {
       const began = performance.now();
-      const jobId = await findNext(this.#deps.store.db, this.#requirements.eligible(miner));
+      const { head } = await findNext(this.#deps.store.db, this.#requirements.eligible(miner), choice);
       const found = performance.now();
-      if (jobId === undefined) throw new Error("no job for the miner");
-      if (!(await this.#claim(jobId))) throw new Error("the job was gone");
+      if (!head) throw new Error("no job for the miner");
+      const claimed = await this.#claim(head.job_id);
+      if (!claimed) throw new Error("the job was gone");
+      this.#fair.serve(claimed.place);
       if (index >= WARM_UP_CLAIMS) {
         times.search.push(found - began);
         times.claim.push(performance.now() - began);
@@ -141,7 +148,7 @@ class Queue {
     const request = {
       jobId,
       minerId: "ait1bench",
-      anyModel: modelName(0),
+      models: [{ name: modelName(0), features: ["text"], context_tokens: 4096 }],
       digestOf: () => "",
       meters,
       instance: "bench",

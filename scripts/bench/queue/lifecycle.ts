@@ -2,12 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { BatchBounds } from "../../../src/kernel/db/database.ts";
 import { check } from "../../../src/kernel/http/body.ts";
 import { type Claimed, claimJob } from "../../../src/roles/coordinator/claim.ts";
+import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
 import { openIdentity } from "../../../src/roles/coordinator/identity.ts";
 import { Intake, toIdempotency } from "../../../src/roles/coordinator/intake.ts";
 import { Lease } from "../../../src/roles/coordinator/lease.ts";
 import { Leases } from "../../../src/roles/coordinator/leases.ts";
 import { MinerHealth } from "../../../src/roles/coordinator/miner-health.ts";
 import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
+import { createQueueing } from "../../../src/roles/coordinator/queueing.ts";
 import { Requirements } from "../../../src/roles/coordinator/requirements.ts";
 import { Settlement } from "../../../src/roles/coordinator/settlement.ts";
 import { insertChunk, markSegmentEnded } from "../../../src/roles/coordinator/store/delivery.ts";
@@ -36,14 +38,22 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
   const { store } = deps;
   const requirements = new Requirements(store, deps.clock);
   await requirements.load();
-  const intake = new Intake({ ...deps, config: CONFIG, requirements, queued: () => 0 });
+  const queueing = createQueueing(deps, CONFIG, {
+    requirements,
+    health: new MinerHealth(deps.clock),
+    leases: new Leases(),
+    links: () => [],
+    hasRoom() {},
+  });
+  const { fair } = queueing;
+  const intake = new Intake({ ...deps, ...queueing, config: CONFIG, requirements, queued: () => 0 });
   const submit = (): Promise<unknown> => {
     const key = toIdempotency(randomUUID(), submitJob.method, submitJob.path, BODY);
     return intake.submit("client-bench", check(JobSubmission, SUBMISSION, "body"), key);
   };
   const request = {
     minerId,
-    anyModel: MODEL,
+    models: [{ name: MODEL, features: ["text"], context_tokens: 4096 }],
     digestOf: () => "",
     meters: deps.meters,
     instance: "bench",
@@ -53,14 +63,17 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
   };
   // All jobs here have the same needs: the class with the first id.
   const classes = [1];
+  const choice = fair.choiceFor(fair.beginClaim(), () => false);
   const claim = async (): Promise<Claimed> => {
     for (;;) {
       const now = deps.clock.now();
       const claimed = await store.operation(async (tx) => {
-        const jobId = await findNext(tx, classes);
-        return jobId === undefined ? undefined : claimJob(tx, { ...request, jobId, now });
+        const { head } = await findNext(tx, classes, choice);
+        return head && claimJob(tx, { ...request, jobId: head.job_id, now });
       });
-      if (claimed) return claimed;
+      if (!claimed) continue;
+      fair.serve(claimed.place);
+      return claimed;
     }
   };
   return { deps, submit, claim };
@@ -106,6 +119,8 @@ function measureOnce(seconds: number, withReceipt: boolean, batch?: BatchBounds)
       leases,
       backlog: { queued: 0 },
       health: new MinerHealth(deps.clock),
+      fair: new FairShare(store, CONFIG),
+      requirements: new Requirements(store, deps.clock),
       onUnsettled() {},
     });
     const completeWithReceipt = async (claimed: Claimed): Promise<void> => {
