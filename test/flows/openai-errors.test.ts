@@ -5,6 +5,7 @@ import { AppError } from "../../src/kernel/errors.ts";
 import { bootDaemon, TestDaemon } from "../harness/daemon.ts";
 import { openAiClient, post } from "../harness/openai.ts";
 import { joinPlanned, PLANNED_MODEL } from "../harness/planned-miner.ts";
+import { poll } from "../harness/poll.ts";
 
 const MODEL = "aitbc-tiny";
 const MESSAGES = [{ role: "user" as const, content: "go" }];
@@ -29,7 +30,10 @@ describe("a call that cannot be served", () => {
   let daemon: TestDaemon;
   beforeAll(async () => {
     daemon = await TestDaemon.start({ settings: { roles: "coordinator,miner" } });
-    while ((await openAiClient(daemon).models.list()).data.length === 0);
+    await poll(
+      () => openAiClient(daemon).models.list(),
+      ({ data }) => data.length > 0,
+    );
   });
   afterAll(() => daemon[Symbol.asyncDispose]());
 

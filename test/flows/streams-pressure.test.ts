@@ -9,6 +9,7 @@ import { bootDaemon, type TestDaemon } from "../harness/daemon.ts";
 import { readStream } from "../harness/events.ts";
 import { expectSound, job, receiptsOf } from "../harness/jobs.ts";
 import { heldBytes } from "../harness/memory.ts";
+import { poll } from "../harness/poll.ts";
 import { ScriptedMiner, TEST_MODEL, type Work } from "../harness/scripted-miner.ts";
 
 const PROMPT = "go";
@@ -58,7 +59,10 @@ async function stall(
 const readers = (daemon: TestDaemon): Promise<number> => daemon.metric("aitbc_coordinator_stream_readers");
 
 async function untilReaders(daemon: TestDaemon, count: number): Promise<void> {
-  while ((await readers(daemon)) !== count);
+  await poll(
+    () => readers(daemon),
+    (now) => now === count,
+  );
 }
 
 const CHAT = { model: TEST_MODEL, messages: [{ role: "user", content: PROMPT }], stream: true };

@@ -6,6 +6,7 @@ import { codeOf } from "../harness/database.ts";
 import { readStream, readUntil, toReading } from "../harness/events.ts";
 import { expectSound, job, receiptsOf } from "../harness/jobs.ts";
 import { PlainSocket } from "../harness/plain-socket.ts";
+import { poll } from "../harness/poll.ts";
 import { ScriptedMiner, type Work } from "../harness/scripted-miner.ts";
 
 const PROMPT = "go";
@@ -141,9 +142,10 @@ describe("a job's stream", () => {
     await left;
     // The daemon hears of the closed connection when the next thing happens on it.
     await work.deliver("b");
-    const free = async (): Promise<boolean> =>
-      (await daemon.metric("aitbc_coordinator_stream_readers")) === 0;
-    while (!(await free()));
+    await poll(
+      () => daemon.metric("aitbc_coordinator_stream_readers"),
+      (readers) => readers === 0,
+    );
     await finish(miner, work);
     expect((await readStream(client, jobId)).text).toBe("ab");
   });

@@ -1,5 +1,6 @@
 import type OpenAI from "openai";
 import type { TestDaemon } from "./daemon.ts";
+import { poll } from "./poll.ts";
 
 /** A line of a batch's input. */
 export interface Line {
@@ -42,15 +43,12 @@ export async function startBatch(
 }
 
 /** Asks until a batch is as wanted. */
-export async function untilBatch(
+export function untilBatch(
   openai: OpenAI,
   id: string,
   is: (batch: OpenAI.Batch) => boolean,
 ): Promise<OpenAI.Batch> {
-  for (;;) {
-    const batch = await openai.batches.retrieve(id);
-    if (is(batch)) return batch;
-  }
+  return poll(() => openai.batches.retrieve(id), is);
 }
 
 const ENDED = ["failed", "completed", "expired", "cancelled"];

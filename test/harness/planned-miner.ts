@@ -19,6 +19,7 @@ import type {
 import { Miner } from "../../src/roles/miner/miner.ts";
 import type { TestDaemon } from "./daemon.ts";
 import { PlannedEngine } from "./planned-engine.ts";
+import { poll } from "./poll.ts";
 
 /** A model that claims to do everything: what it says is played by the test. */
 export const PLANNED_MODEL = "acme/planned:7b";
@@ -102,12 +103,12 @@ export async function joinPlanned(
 }
 
 /** Asks until a miner offers a model, and returns it as OpenAI's API shows it. */
-export async function untilOffered(daemon: TestDaemon, name: string): Promise<unknown> {
-  for (;;) {
+export function untilOffered(daemon: TestDaemon, name: string): Promise<unknown> {
+  const find = async (): Promise<unknown> => {
     const response = await fetch(`${daemon.url}/v1/models`, { headers: { "x-api-key": daemon.keys.client } });
     // The route's contract.
     const { data } = (await response.json()) as { data: { id: string }[] };
-    const model = data.find(({ id }) => id === name);
-    if (model) return model;
-  }
+    return data.find(({ id }) => id === name);
+  };
+  return poll(find, (model) => model !== undefined);
 }

@@ -1,8 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
-
-/** Pause between two looks at the system's table of processes, in ms. */
-const POLL_MS = 10;
+import { poll } from "./poll.ts";
 
 function read(path: string): string {
   try {
@@ -30,5 +27,8 @@ export function isRunning(pid: number): boolean {
 
 /** Waits until a process that is not this one's child has ended: the system has no event for it. */
 export async function gone(pid: number): Promise<void> {
-  while (isRunning(pid)) await sleep(POLL_MS);
+  await poll(
+    () => isRunning(pid),
+    (runs) => !runs,
+  );
 }
