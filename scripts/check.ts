@@ -57,6 +57,7 @@ async function main(): Promise<number> {
   process.env["PATH"] = [join(root, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
   killCommandsOnInterrupt();
   const results: StepResult[] = [];
+  const failedSteps: string[] = [];
   const startedAt = performance.now();
   for (const step of selectSteps(values.only)) {
     console.log(`     ${step.name}: ${step.about} …`);
@@ -67,9 +68,13 @@ async function main(): Promise<number> {
     console.log(`${result.ok ? "ok  " : "FAIL"} ${step.name} (${seconds} s${note})`);
     if (!result.ok) printFailure(step, result.output);
     results.push(result);
+    if (!result.ok) failedSteps.push(step.name);
   }
   const total = tally(results);
   for (const name of total.skipped) console.log(`skipped  ${name}`);
+  // Last, so that whoever sees only the end of a long log sees what is wrong.
+  for (const failure of total.failures) console.log(`failed   ${failure}`);
+  for (const name of failedSteps) console.log(`failed   step ${name}`);
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s in all`);
   console.log(closingLine(total));
   return total.failed === 0 ? 0 : 1;

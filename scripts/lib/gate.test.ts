@@ -19,6 +19,7 @@ describe("test report", () => {
     expect(counts).toEqual({
       passed: 2,
       failed: 1,
+      failures: ["src/a.test.ts: test 1: "],
       skipped: ["src/a.test.ts: test 3", "src/a.test.ts: test 4"],
     });
   });
@@ -26,6 +27,16 @@ describe("test report", () => {
   it("does not take an unknown status for a pass", () => {
     expect(parseTestReport(reportOf("disabled"), "/root")).toMatchObject({ passed: 0, failed: 0 });
     expect(parseTestReport(reportOf("disabled"), "/root").skipped).toHaveLength(1);
+  });
+
+  it("names what failed and why, and files that could not be loaded", () => {
+    const test = { fullName: "a test", status: "failed", failureMessages: ["Error: 429\n    at …"] };
+    const testResults = [
+      { name: "/root/a.test.ts", message: "", assertionResults: [test] },
+      { name: "/root/b.test.ts", message: "no such module\nmore", assertionResults: [] },
+    ];
+    const { failures } = parseTestReport(JSON.stringify({ success: false, testResults }), "/root");
+    expect(failures).toEqual(["a.test.ts: a test: Error: 429", "b.test.ts: no such module"]);
   });
 
   it("refuses what is not a report", () => {
@@ -39,13 +50,15 @@ describe("closing line", () => {
     const total = tally([
       { ok: true, output: "" },
       { ok: false, output: "" },
-      { ok: false, output: "", tests: { passed: 5, failed: 2, skipped: [] } },
+      { ok: false, output: "", tests: { passed: 5, failed: 2, failures: [], skipped: [] } },
     ]);
     expect(closingLine(total)).toBe("6 passed, 4 failed");
   });
 
   it("tells skipped tests apart", () => {
-    const total = tally([{ ok: true, output: "", tests: { passed: 1, failed: 0, skipped: ["a"] } }]);
+    const total = tally([
+      { ok: true, output: "", tests: { passed: 1, failed: 0, failures: [], skipped: ["a"] } },
+    ]);
     expect(closingLine(total)).toBe("2 passed, 0 failed, 1 skipped");
   });
 });

@@ -9,6 +9,7 @@ export function tally(results: readonly StepResult[]): TestCounts {
   return {
     passed: okSteps + count("passed"),
     failed: results.length - okSteps + count("failed"),
+    failures: results.flatMap(({ tests }) => tests?.failures ?? []),
     skipped: results.flatMap(({ tests }) => tests?.skipped ?? []),
   };
 }

@@ -6,7 +6,15 @@ const reportSchema = z.object({
   testResults: z.array(
     z.object({
       name: z.string(),
-      assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })),
+      /** Why the file could not be loaded. */
+      message: z.string().default(""),
+      assertionResults: z.array(
+        z.object({
+          fullName: z.string(),
+          status: z.string(),
+          failureMessages: z.array(z.string()).default([]),
+        }),
+      ),
     }),
   ),
 });
@@ -14,6 +22,8 @@ const reportSchema = z.object({
 export interface TestCounts {
   readonly passed: number;
   readonly failed: number;
+  /** `file: full name: first line of why` of each test that failed, and of each file that could not be loaded. */
+  readonly failures: readonly string[];
   /** `file: full name` of each test that was skipped or is only planned. */
   readonly skipped: readonly string[];
 }
@@ -27,13 +37,20 @@ export function parseTestReport(text: string, root: string): TestCounts {
   const report = reportSchema.parse(JSON.parse(text));
   let passed = 0;
   let failed = 0;
+  const failures: string[] = [];
   const skipped: string[] = [];
-  for (const file of report.testResults) {
-    for (const test of file.assertionResults) {
-      if (test.status === "passed") passed += 1;
-      else if (test.status === "failed") failed += 1;
-      else skipped.push(`${file.name.replace(`${root}/`, "")}: ${test.fullName}`);
+  for (const { name, message, assertionResults } of report.testResults) {
+    const file = name.replace(`${root}/`, "");
+    if (message !== "") failures.push(`${file}: ${firstLine(message)}`);
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status === "passed") passed += 1;
+      else if (status === "failed") {
+        failed += 1;
+        failures.push(`${file}: ${fullName}: ${firstLine(failureMessages[0] ?? "")}`);
+      } else skipped.push(`${file}: ${fullName}`);
     }
   }
-  return { passed, failed, skipped };
+  return { passed, failed, failures, skipped };
 }
+
+const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
