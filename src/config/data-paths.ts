@@ -8,6 +8,8 @@ export function dataPaths(dataDir: string) {
     coordinatorIdentity: join(dataDir, "coordinator", "identity.key"),
     artifacts: join(dataDir, "artifacts"),
     chats: join(dataDir, "chats"),
+    /** Keystore files, one a wallet. */
+    wallets: join(dataDir, "wallets"),
     minerIdentity: join(dataDir, "miner", "identity.key"),
   } as const;
 }

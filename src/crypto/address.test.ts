@@ -5,8 +5,10 @@ import {
   ADDRESS_TYPES,
   addressOfKey,
   addressOfModule,
+  addressOfMultisig,
   formatAddress,
   isAddress,
+  MAX_MULTISIG_SIGNERS,
   parseAddress,
 } from "./address.ts";
 import { sha256 } from "./hash.ts";
@@ -35,6 +37,36 @@ describe("addresses", () => {
 
   it("of modules are of their own type", () => {
     expect(parseAddress(addressOfModule("treasury")).type).toBe("module");
+  });
+
+  it("of multisig accounts hold the hash of threshold and signer set, in any order of the signers", () => {
+    const [a, b, c] = [3, 1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
+    const preimage = Buffer.concat([Buffer.from("aitbc/multisig/v1\0"), Buffer.from([2, 3]), b, c, a]);
+    const address = addressOfMultisig({ threshold: 2, signers: [a, b, c] });
+    expect(parseAddress(address)).toEqual({ type: "multisig", hash: sha256(preimage) });
+    expect(addressOfMultisig({ threshold: 2, signers: [c, a, b] })).toBe(address);
+    expect(addressOfMultisig({ threshold: 3, signers: [a, b, c] })).not.toBe(address);
+    expect(addressOfMultisig({ threshold: 2, signers: [a, b] })).not.toBe(address);
+  });
+
+  it("of multisig accounts need 1 to 16 different signers and a threshold within them", () => {
+    const keys = (count: number): Uint8Array[] =>
+      Array.from({ length: count }, (_, index) => new Uint8Array(32).fill(index));
+    expect(isAddress(addressOfMultisig({ threshold: 16, signers: keys(MAX_MULTISIG_SIGNERS) }))).toBe(true);
+    for (const policy of [
+      { threshold: 0, signers: keys(2) },
+      { threshold: 3, signers: keys(2) },
+      { threshold: 1.5, signers: keys(2) },
+      { threshold: 1, signers: [] },
+      { threshold: 1, signers: keys(MAX_MULTISIG_SIGNERS + 1) },
+      { threshold: 1, signers: [key, key] },
+      { threshold: 1, signers: [key.subarray(1)] },
+    ])
+      expect(() => addressOfMultisig(policy)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 
   it("refuse every change of one character", () => {

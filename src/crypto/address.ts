@@ -4,7 +4,7 @@
  */
 import { bech32 } from "@scure/base";
 import { AppError } from "../kernel/errors.ts";
-import { checkLength, concatBytes } from "./bytes.ts";
+import { checkLength, compareBytes, concatBytes, utf8 } from "./bytes.ts";
 import { HASH_BYTES, sha256 } from "./hash.ts";
 
 const PREFIX = "ait";
@@ -44,6 +44,38 @@ export function addressOfModule(name: string): string {
   return formatAddress("module", sha256(name));
 }
 
+/** Most signers of a multisig account: their keys are part of each of its transactions. */
+export const MAX_MULTISIG_SIGNERS = 16;
+
+/** m of n: an account whose documents count with `threshold` signatures of different `signers`. */
+export interface MultisigPolicy {
+  /** 1 to the number of signers. */
+  readonly threshold: number;
+  /** 1 to 16 public keys of 32 bytes, all different, in any order. */
+  readonly signers: readonly Uint8Array[];
+}
+
+/** Keeps the hash apart from all others (a public key's, a module's name). */
+const MULTISIG_PREFIX = utf8("aitbc/multisig/v1\0");
+
+/**
+ * Address of a multisig account: SHA-256 of `aitbc/multisig/v1\0`, one byte threshold, one byte number of signers,
+ * and the public keys in ascending order of their bytes. Throws INVALID_ARGUMENT for a policy out of range.
+ */
+export function addressOfMultisig({ threshold, signers }: MultisigPolicy): string {
+  const keys = signers.map((key) => checkLength("signer", key, PUBLIC_KEY_BYTES)).sort(compareBytes);
+  const isSet = keys.every((key, index) => index === 0 || compareBytes(keys[index - 1] ?? key, key) < 0);
+  if (!isSet) refuse("signers", "the same key twice");
+  if (keys.length < 1 || keys.length > MAX_MULTISIG_SIGNERS) {
+    refuse("signers", `must be 1 to ${MAX_MULTISIG_SIGNERS} keys`);
+  }
+  if (!Number.isInteger(threshold) || threshold < 1 || threshold > keys.length) {
+    refuse("threshold", "must be a whole number from 1 to the number of signers");
+  }
+  const head = Uint8Array.of(threshold, keys.length);
+  return formatAddress("multisig", sha256(concatBytes(MULTISIG_PREFIX, head, ...keys)));
+}
+
 /** Reads an address in lower case. Throws INVALID_ARGUMENT for any other text. */
 export function parseAddress(address: string): ParsedAddress {
   const parsed = findAddress(address);
@@ -56,6 +88,10 @@ export function parseAddress(address: string): ParsedAddress {
 /** Whether a text is an address. */
 export function isAddress(address: string): boolean {
   return findAddress(address) !== undefined;
+}
+
+function refuse(argument: string, problem: string): never {
+  throw new AppError("INVALID_ARGUMENT", `${argument}: ${problem}`, { meta: { argument } });
 }
 
 function findAddress(address: string): ParsedAddress | undefined {

@@ -80,3 +80,8 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return view(a).equals(b);
 }
+
+/** Order of two runs of bytes, as numbers from the first byte on: negative, 0 or positive. For public values only. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
