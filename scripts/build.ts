@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { build, type Metafile } from "esbuild";
 import { mainBundle } from "../esbuild.config.ts";
 import {
+  ARGON2_ASSET,
   type AssetManifest,
   LICENSES_ASSET,
   LLAMA_ASSET,
@@ -64,6 +65,10 @@ function readBuildInfo(): BuildInfo {
   }
 }
 
+/** How argon2 names its native part for an architecture. */
+const argon2File = (arch: string): string =>
+  arch === "arm64" ? "argon2.armv8.glibc.node" : "argon2.glibc.node";
+
 /** Writes the assets of the single file into `directory`, each under its name. `program` is what main is made of. */
 async function writeAssets(directory: string, program: Metafile): Promise<Record<string, string>> {
   const { archive, manifest: llama, metafile } = await packLlamaRuntime(root);
@@ -77,6 +82,9 @@ async function writeAssets(directory: string, program: Metafile): Promise<Record
     ),
     [SQLITE_ASSET]: readFileSync(
       join(root, "node_modules/better-sqlite3/prebuilds", `linux-${process.arch}.node`),
+    ),
+    [ARGON2_ASSET]: readFileSync(
+      join(root, "node_modules/argon2/prebuilds", `linux-${process.arch}`, argon2File(process.arch)),
     ),
   };
   const manifest: AssetManifest = {

@@ -21,6 +21,7 @@ const SAME_REPOSITORY: Readonly<Record<string, string>> = {
  * `@node-llama-cpp/*` is the compiled llama runtime, `node-linux-*` is Node itself.
  */
 const nativePackages = (arch: string): readonly string[] => [
+  "argon2",
   "better-sqlite3",
   "node-addon-api",
   `@node-llama-cpp/linux-${arch}`,
@@ -88,12 +89,22 @@ function compiledIn(root: string): readonly ThirdPartyPackage[] {
   const header = readFileSync(join(root, "node_modules/better-sqlite3/deps/sqlite3/sqlite3.h"), "utf8");
   const blessing = SQLITE_BLESSING.exec(header)?.[0].replaceAll(/^\*\* ?/gm, "");
   const sqlite = /#define SQLITE_VERSION\s+"([^"]+)"/.exec(header)?.[1];
+  const argon2 = /^# (\d+)$/m.exec(
+    readFileSync(join(root, "node_modules/argon2/argon2/CHANGELOG.md"), "utf8"),
+  )?.[1];
   if (blessing === undefined || sqlite === undefined) throw new Error("sqlite3.h has another shape");
+  if (argon2 === undefined) throw new Error("argon2's changelog has another shape");
   const release = readFileSync(
     join(root, "node_modules/node-llama-cpp/llama/binariesGithubRelease.json"),
     "utf8",
   );
   return [
+    {
+      name: "Argon2 reference implementation",
+      version: argon2,
+      license: "CC0-1.0 OR Apache-2.0",
+      text: readTexts(join(root, "node_modules/argon2/argon2")),
+    },
     { name: "SQLite", version: sqlite, license: "blessing", text: blessing },
     {
       name: "llama.cpp",

@@ -3,6 +3,7 @@ import type { CacheFile } from "./private-cache.ts";
 /** Names of what `scripts/build.ts` puts into the single file. */
 export const MANIFEST_ASSET = "manifest.json";
 export const SQLITE_ASSET = "better-sqlite3.node";
+export const ARGON2_ASSET = "argon2.node";
 export const MODEL_ASSET = "aitbc-tiny.gguf";
 export const LLAMA_ASSET = "llama-runtime.zst";
 /** Names and licences of everything by others in the single file. */
