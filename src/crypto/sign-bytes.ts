@@ -7,7 +7,7 @@ import { checkLength, concatBytes, utf8 } from "./bytes.ts";
 import { HASH_BYTES, sha256 } from "./hash.ts";
 
 /** Every kind of document that is signed this way. */
-export const SIGNED_TYPES = ["progress", "miner-session", "vote", "proposal", "document"] as const;
+export const SIGNED_TYPES = ["progress", "miner-session", "vote", "proposal", "tx", "document"] as const;
 export type SignedType = (typeof SIGNED_TYPES)[number];
 
 const PREFIXES: Readonly<Record<SignedType, Uint8Array>> = {
@@ -15,6 +15,7 @@ const PREFIXES: Readonly<Record<SignedType, Uint8Array>> = {
   "miner-session": utf8("aitbc/miner-session/v1\0"),
   vote: utf8("aitbc/vote/v1\0"),
   proposal: utf8("aitbc/proposal/v1\0"),
+  tx: utf8("aitbc/tx/v1\0"),
   document: utf8("aitbc/document/v1\0"),
 };
 
