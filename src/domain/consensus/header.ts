@@ -6,7 +6,7 @@ import { ADDRESS, HASH, readInteger, readMembers, readOneOf, readText } from "./
 export const HEADER_VERSION = 1;
 
 /** What a chain may be called. */
-const CHAIN_ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+export const CHAIN_ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** Hashes are lower-case hex of SHA-256. */
 export type Header = {
