@@ -1,15 +1,6 @@
+import { formatAit } from "../../domain/pricing/amount.ts";
 import type { JobView, QueueView } from "../../wire/jobs.ts";
 import { formatRecord } from "../format.ts";
-
-/** Base units of one AIT. */
-const UAIT_PER_AIT = 1_000_000n;
-const DECIMALS = 6;
-
-/** Writes an amount of µAIT as AIT, without needless zeros. */
-export function formatAit(uait: bigint): string {
-  const fraction = (uait % UAIT_PER_AIT).toString().padStart(DECIMALS, "0").replace(/0+$/, "");
-  return `${uait / UAIT_PER_AIT}${fraction === "" ? "" : `.${fraction}`} AIT`;
-}
 
 const MS_PER_SECOND = 1000;
 const MS_PER_MINUTE = 60_000;

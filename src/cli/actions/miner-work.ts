@@ -2,13 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "../../client/client.ts";
 import { dataPaths } from "../../config/data-paths.ts";
+import { formatAit } from "../../domain/pricing/amount.ts";
 import { AppError } from "../../kernel/errors.ts";
 import { formatRecord, formatTable, printResult } from "../format.ts";
 import type { Io } from "../io.ts";
 import type { GlobalOptions } from "../options.ts";
 import { loadCommandConfig, openClient } from "../session.ts";
 import { readIdentities } from "./identities.ts";
-import { formatAit } from "./job-view.ts";
 import { formatMiner } from "./miner-view.ts";
 import { OWN_FOLDER } from "./start-miner.ts";
 

@@ -1,6 +1,6 @@
+import { formatAit } from "../../domain/pricing/amount.ts";
 import type { OpenAiModel } from "../../wire/openai/models.ts";
 import { formatTable } from "../format.ts";
-import { formatAit } from "./job-view.ts";
 
 /** Lays the models of a network out for people. */
 export function formatModels(models: readonly OpenAiModel[]): string {

@@ -1,9 +1,9 @@
 import type { Receipt } from "../../client/client.ts";
+import { formatAit } from "../../domain/pricing/amount.ts";
 import { formatRecord, printResult } from "../format.ts";
 import type { Io } from "../io.ts";
 import type { GlobalOptions } from "../options.ts";
 import { openClient } from "../session.ts";
-import { formatAit } from "./job-view.ts";
 
 const has = (value: unknown): boolean =>
   Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null;
