@@ -6,7 +6,7 @@ import { exampleConfig } from "../src/config/example.ts";
 import { writeOrCheck } from "./lib/generated.ts";
 
 /** Lists of plain values on one line, as the formatter has them. */
-const PLAIN_LIST = /\[\s+([^[\]{}]*?)\s+\]/g;
+const PLAIN_LIST = /\[\s+((?:"(?:[^"\\]|\\.)*"|[^[\]{}"])*?)\s+\]/g;
 
 const text = JSON.stringify(exampleConfig(), null, 2).replaceAll(
   PLAIN_LIST,

@@ -151,8 +151,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   addSystemRoutes(router, { env, version, roles, metrics: shared.metrics, waitingFor });
   const { host, port, max_connections: maxConnections } = config.http;
   const http = new HttpServer({
-    host,
-    port,
+    place: { host, port, option: "--port" },
     maxConnections,
     routers: [router],
     policy: limits.policy,

@@ -28,8 +28,7 @@ async function listen(): Promise<string> {
     return ok({ bytes });
   });
   const http = new HttpServer({
-    host: "127.0.0.1",
-    port: 0,
+    place: { host: "127.0.0.1", port: 0, option: "--port" },
     maxConnections: 10,
     routers: [router],
     policy: "",

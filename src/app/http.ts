@@ -1,19 +1,19 @@
 import type { IncomingMessage, Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import { getPath } from "hono/utils/url";
 import { WebSocketServer } from "ws";
 import { AppError } from "../kernel/errors.ts";
+import type { RouteContract } from "../kernel/http/contract.ts";
 import { isServerFault, problemResponse } from "../kernel/http/problem.ts";
-import type { HttpVariables, Router } from "../kernel/http/router.ts";
+import type { HttpVariables } from "../kernel/http/router.ts";
 import type { Ids } from "../kernel/ids.ts";
 import type { Part } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import type { Access, Principal } from "../wire/access.ts";
 import { MAX_FRAME_BYTES } from "../wire/limits.ts";
-import { toCanonicalPath } from "./path-aliases.ts";
+import { listenOn, type Place } from "./listen.ts";
+import { createPathAliases } from "./path-aliases.ts";
 import { rateHeaders } from "./rate-limit.ts";
 import { answerRefusedRequests } from "./refused-requests.ts";
 import { type DeadlineLimits, RequestDeadlines } from "./request-deadlines.ts";
@@ -26,25 +26,42 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** A request id that a caller may choose. */
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
-type AppRouter = Router<Access, Principal>;
+/** A router of any deployment's vocabulary. */
+export interface AppRouter {
+  readonly app: Hono<HttpVariables>;
+  readonly contracts: readonly RouteContract[];
+}
+
+/** What a listener decides of a request before it is looked at: returns, or throws an AppError. */
+export type Admit = (request: { readonly method: string; header(name: string): string | undefined }) => void;
+
+interface Routing {
+  readonly routers: readonly AppRouter[];
+  /** The path that a request means. */
+  readonly toPath: (path: string) => string;
+}
 
 /** Measures, logs and names every request, and turns errors into problem documents. */
 function createRootApp(options: {
-  routers: readonly AppRouter[];
+  routing: Routing;
+  name: ListenerName;
+  admit: Admit | undefined;
   ids: Ids;
   log: Log;
   metrics: Metrics;
   /** Value of `RateLimit-Policy`. */
   policy: string;
 }): Hono<HttpVariables> {
-  const { ids, log, metrics } = options;
-  const requests = metrics.counter("aitbc_http_requests_total", "Requests answered", [
+  const { ids, log, metrics, routing, name, admit } = options;
+  const requests = metrics.counter(`aitbc_${name}_requests_total`, "Requests answered", [
     "method",
     "route",
     "status",
   ]);
-  const seconds = metrics.seconds("aitbc_http_request_seconds", "Time to the answer's first byte", ["route"]);
-  const app = new Hono<HttpVariables>({ getPath: (request) => toCanonicalPath(getPath(request)) });
+  const seconds = metrics.seconds(`aitbc_${name}_request_seconds`, "Time to the answer's first byte", [
+    "route",
+  ]);
+  const app = new Hono<HttpVariables>({ getPath: (request) => routing.toPath(getPath(request)) });
   app.use(async (c, next) => {
     const began = performance.now();
     const given = c.req.header("x-request-id");
@@ -59,14 +76,20 @@ function createRootApp(options: {
     const rate = c.get("rate");
     if (rate) for (const [name, value] of rateHeaders(rate, options.policy)) c.res.headers.set(name, value);
   });
+  if (admit) {
+    app.use(async (c, next) => {
+      admit({ method: c.req.method, header: (header) => c.req.header(header) });
+      await next();
+    });
+  }
   app.onError((error, c) => {
     const request_id = c.get("requestId");
     if (isServerFault(error)) log.error({ err: error, request_id, route: c.get("route") }, "request failed");
     return problemResponse(error, request_id, c.get("errors"));
   });
-  for (const router of options.routers) app.route("/", router.app);
+  for (const router of routing.routers) app.route("/", router.app);
   app.notFound((c) => {
-    const there = contractsAt(options.routers, toCanonicalPath(c.req.path));
+    const there = contractsAt(routing, c.req.path);
     const allowed = there.map(({ method }) => method);
     const error =
       allowed.length > 0
@@ -80,8 +103,8 @@ function createRootApp(options: {
 }
 
 /** The contracts of the routes that a path fits. */
-function contractsAt(routers: readonly AppRouter[], path: string): AppRouter["contracts"][number][] {
-  const parts = path.split("/");
+function contractsAt({ routers, toPath }: Routing, path: string): RouteContract[] {
+  const parts = toPath(path).split("/");
   const fits = (pattern: string): boolean => {
     const expected = pattern.split("/");
     const takesRest = expected.at(-1)?.endsWith("{.+}") ?? false;
@@ -94,38 +117,46 @@ function contractsAt(routers: readonly AppRouter[], path: string): AppRouter["co
 }
 
 /** Whether a request's body is streamed to its route. */
-function isStreamed(routers: readonly AppRouter[], { method, url = "/" }: IncomingMessage): boolean {
+function isStreamed(routing: Routing, { method, url = "/" }: IncomingMessage): boolean {
   const [path = "/"] = url.split("?");
-  return contractsAt(routers, toCanonicalPath(path)).some(
+  return contractsAt(routing, path).some(
     (contract) => contract.method === method && contract.stream !== undefined,
   );
 }
 
-/** The public listener: all routes of all roles but the wallet's. */
+/** The listeners of a daemon; their metrics are called so. */
+type ListenerName = "http" | "wallet_http";
+
+/** A listener: the public one with all routes of all roles but the wallet's, or the wallet's own. */
 export class HttpServer implements Part {
-  readonly name = "http";
+  readonly name: ListenerName;
   readonly app: Hono<HttpVariables>;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
-  readonly #host: string;
-  readonly #port: number;
+  readonly #place: Place;
   #url = "";
 
   constructor(options: {
-    host: string;
-    port: number;
+    /** Absent: the public one. */
+    name?: ListenerName;
+    place: Place;
     maxConnections: number;
     routers: readonly AppRouter[];
     policy: string;
     ids: Ids;
     log: Log;
     metrics: Metrics;
+    /** Absent: everybody's requests are looked at. */
+    admit?: Admit;
     /** Limits of slow bodies; absent: those of `RequestDeadlines`. */
     deadlines?: DeadlineLimits;
   }) {
-    this.#host = options.host;
-    this.#port = options.port;
-    this.app = createRootApp(options);
+    const { name = "http", routers, admit, metrics } = options;
+    this.name = name;
+    this.#place = options.place;
+    const toPath = createPathAliases(routers.flatMap(({ contracts }) => contracts));
+    const routing: Routing = { routers, toPath };
+    this.app = createRootApp({ ...options, name, routing, admit });
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: MAX_FRAME_BYTES,
@@ -142,8 +173,8 @@ export class HttpServer implements Part {
     this.#server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
     this.#server.maxConnections = options.maxConnections;
     answerRefusedRequests(this.#server);
-    new RequestDeadlines(this.#server, (request) => isStreamed(options.routers, request), options.deadlines);
-    options.metrics.observed("aitbc_http_websockets", "Open WebSockets", () => this.#sockets.clients.size);
+    new RequestDeadlines(this.#server, (request) => isStreamed(routing, request), options.deadlines);
+    metrics.observed(`aitbc_${name}_websockets`, "Open WebSockets", () => this.#sockets.clients.size);
   }
 
   /** Where it listens; empty before the start. */
@@ -153,21 +184,7 @@ export class HttpServer implements Part {
 
   /** @throws AppError INVALID_CONFIG when the address cannot be had */
   async start(): Promise<void> {
-    const server = this.#server;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(this.#port, this.#host, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    }).catch((cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === "EADDRINUSE" ? "is in use; choose another with --port" : `fails: ${cause.message}`;
-      throw new AppError("INVALID_CONFIG", `cannot listen: ${this.#host}:${this.#port} ${why}`, { cause });
-    });
-    // A TCP listener's address is an object.
-    const { address, family, port } = server.address() as AddressInfo;
-    this.#url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+    this.#url = await listenOn(this.#server, this.#place);
   }
 
   /** Takes no new connection, and ends the open ones: streams can be resumed elsewhere or after a restart. */

@@ -1,6 +1,7 @@
 import type { Migration } from "../kernel/db/migrate.ts";
 import { coordinator } from "../roles/coordinator/index.ts";
 import { gateway } from "../roles/gateway/index.ts";
+import { wallet } from "../roles/wallet/index.ts";
 import { accessMigrations } from "./access/migrations/index.ts";
 import released from "./migrations.lock.json" with { type: "json" };
 
@@ -9,6 +10,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...accessMigrations,
   ...coordinator.migrations,
   ...gateway.migrations,
+  ...wallet.migrations,
 ];
 
 /** SHA-256 of the statements of each released migration, by name. */

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { toCanonicalPath } from "./path-aliases.ts";
+import { ROUTES } from "../wire/routes.ts";
+import { createPathAliases } from "./path-aliases.ts";
+
+const toCanonicalPath = createPathAliases(ROUTES);
 
 describe("path aliases", () => {
   it.each([

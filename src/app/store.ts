@@ -10,13 +10,14 @@ import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { CoordinatorTables } from "../roles/coordinator/index.ts";
 import type { GatewayTables } from "../roles/gateway/index.ts";
+import type { WalletTables } from "../roles/wallet/index.ts";
 import type { AccessTables } from "./access/tables.ts";
 import { MIGRATIONS, RELEASED_MIGRATIONS } from "./migrations.ts";
 import { loadSqliteBinding } from "./native.ts";
 import { backUpBeforeUpgrade } from "./upgrade-backup.ts";
 
 /** All tables of the one database. */
-export type Tables = AccessTables & CoordinatorTables & GatewayTables;
+export type Tables = AccessTables & CoordinatorTables & GatewayTables & WalletTables;
 
 /** Opens the database of this daemon alone, brings its schema up to date, and measures its commits. */
 export async function openStore(options: {

@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import { AppError } from "../kernel/errors.ts";
+import type { RouteContract } from "../kernel/http/contract.ts";
 import { parseJson } from "../kernel/json.ts";
-import type { Route } from "../wire/access.ts";
 import { problemToError, timeoutError, unreachableError } from "./failure.ts";
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
@@ -37,9 +37,9 @@ export interface Transport {
    * Calls a route and checks the answer. Calls that are safe to repeat are repeated a few times.
    * @throws AppError: the daemon's own, or UNREACHABLE, TIMEOUT, INTERRUPTED, PROTOCOL_VIOLATION
    */
-  call<T>(route: Route, schema: z.ZodType<T>, input?: CallInput): Promise<T>;
+  call<T>(route: RouteContract, schema: z.ZodType<T>, input?: CallInput): Promise<T>;
   /** Calls a route once and returns its answer unread; the time limit ends with the headers. */
-  open(route: Route, input?: CallInput): Promise<Response>;
+  open(route: RouteContract, input?: CallInput): Promise<Response>;
 }
 
 /** How often one call is tried: two repeats bridge a restart of a daemon behind a proxy. */
@@ -64,7 +64,7 @@ function buildUrl(base: string, path: string, input: CallInput): string {
 }
 
 /** Whether a call can be repeated without doing its work twice. */
-function isRepeatable(route: Route, input: CallInput): boolean {
+function isRepeatable(route: RouteContract, input: CallInput): boolean {
   // What was read of a stream is gone.
   if (input.content) return false;
   return route.method !== "POST" || input.headers?.["idempotency-key"] !== undefined;
@@ -136,7 +136,7 @@ export function createTransport(options: TransportOptions): Transport {
   const base = options.url.replace(/\/+$/, "");
   const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
 
-  const send = async (route: Route, input: CallInput, signal: AbortSignal): Promise<Response> => {
+  const send = async (route: RouteContract, input: CallInput, signal: AbortSignal): Promise<Response> => {
     const headers = new Headers({ accept: "application/json, application/problem+json", ...input.headers });
     if (options.apiKey !== undefined) headers.set("x-api-key", options.apiKey);
     if (input.body !== undefined) headers.set("content-type", "application/json");
@@ -154,7 +154,7 @@ export function createTransport(options: TransportOptions): Transport {
     return response;
   };
 
-  const once = <T>(route: Route, schema: z.ZodType<T>, input: CallInput): Promise<T> =>
+  const once = <T>(route: RouteContract, schema: z.ZodType<T>, input: CallInput): Promise<T> =>
     guarded(base, input.timeoutMs ?? options.timeoutMs, input.signal, async (signal) => {
       const text = await readBounded(await send(route, input, signal));
       return checkAnswer(schema, text, `${route.method} ${base}${route.path}`);

@@ -10,6 +10,8 @@ export function dataPaths(dataDir: string) {
     chats: join(dataDir, "chats"),
     /** Keystore files, one a wallet. */
     wallets: join(dataDir, "wallets"),
+    /** What every call of the wallet's listener must show. */
+    walletToken: join(dataDir, "wallet", "token.key"),
     minerIdentity: join(dataDir, "miner", "identity.key"),
   } as const;
 }

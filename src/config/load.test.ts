@@ -152,7 +152,7 @@ describe("what is wrong is said with its place", () => {
     [
       "unknown role",
       { env: { AITBC_ROLES: "coordinator,wizard" } },
-      /^roles = \["coordinator","wizard"\] .* a list of: coordinator, miner$/,
+      /^roles = \["coordinator","wizard"\] .* a list of: coordinator, miner, wallet$/,
     ],
     [
       "URL",

@@ -2,10 +2,14 @@ import { z } from "zod";
 import { LOG_FORMATS, LOG_LEVELS } from "../kernel/log.ts";
 import { CoordinatorConfig } from "../roles/coordinator/index.ts";
 import { MinerConfig } from "../roles/miner/index.ts";
+import { WalletConfig } from "../roles/wallet/index.ts";
 
 /** The roles that this program can run. */
-export const ROLE_NAMES = ["coordinator", "miner"] as const;
+export const ROLE_NAMES = ["coordinator", "miner", "wallet"] as const;
 export type RoleName = (typeof ROLE_NAMES)[number];
+
+/** The roles of a daemon that names none. The wallet is not among them: whoever wants its listener asks for it. */
+const DEFAULT_ROLES: readonly RoleName[] = ["coordinator", "miner"];
 
 /** The kinds of API key that the first start writes into the data directory. */
 const KEY_KINDS = ["admin", "client", "miner"] as const;
@@ -95,7 +99,7 @@ export const Config = z.strictObject({
   roles: z
     .array(z.enum(ROLE_NAMES))
     .min(1)
-    .default([...ROLE_NAMES])
+    .default([...DEFAULT_ROLES])
     .meta({ description: "Roles that `aitbc serve` runs" }),
   env: z
     .string()
@@ -123,5 +127,6 @@ export const Config = z.strictObject({
   client: ClientConfig,
   coordinator: CoordinatorConfig.prefault({}),
   miner: MinerConfig.prefault({}),
+  wallet: WalletConfig.prefault({}),
 });
 export type Config = z.infer<typeof Config>;

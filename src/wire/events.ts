@@ -19,4 +19,17 @@ export interface BusEvents {
   "miner.disconnected": { readonly miner_id: string };
   /** An API key was revoked. Lost: keys are read again within five seconds. */
   "key.revoked": { readonly key_id: string };
+  /** A wallet was created. Lost: the keystore lists it. */
+  "wallet.created": { readonly wallet_id: string };
+  /** A session that may use a wallet's keys is open. Lost: the wallet lists its sessions, and `wallet_event` keeps it. */
+  "wallet.unlocked": { readonly wallet_id: string; readonly session_id: string };
+  /** A wallet's keys are out of memory. Lost: as above. */
+  "wallet.locked": { readonly wallet_id: string; readonly reason: string };
+  /** Receipts of a job were read and checked. Lost: `wallet_job` has the same, and `wallet_event` keeps it. */
+  "receipts.verified": {
+    readonly job_id: string;
+    readonly receipts: number;
+    readonly all_verified: boolean;
+    readonly failure_reasons: readonly string[];
+  };
 }

@@ -1,6 +1,13 @@
 import { z } from "zod";
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiSecuritySchemeObject,
+} from "zod-openapi";
+import type { RouteContract } from "../kernel/http/contract.ts";
 import type { Access, Route } from "./access.ts";
+import type { WalletAccess, WalletRoute } from "./wallet/access.ts";
 
 const ProblemSchema = z
   .object({
@@ -18,14 +25,17 @@ const ProblemSchema = z
   })
   .meta({ id: "Problem", description: "RFC 9457 problem document" });
 
-function describeAccess(access: Access): string {
+type AnyRoute = RouteContract<Access | WalletAccess>;
+
+function describeAccess(access: Access | WalletAccess): string {
+  if (access === "token") return "Needs the token of the wallet's listener.";
   return access === "public" ? "Public." : `Needs a key of kind ${access.join(" or ")}.`;
 }
 
 function streamedBody({
   description,
   contentType = "*/*",
-}: NonNullable<Route["stream"]>): ZodOpenApiOperationObject["requestBody"] & object {
+}: NonNullable<AnyRoute["stream"]>): ZodOpenApiOperationObject["requestBody"] & object {
   return {
     description,
     content: { [contentType]: { schema: { type: "string", format: "binary" } } },
@@ -33,7 +43,7 @@ function streamedBody({
   };
 }
 
-function toOperation(contract: Route): ZodOpenApiOperationObject {
+function toOperation(contract: AnyRoute): ZodOpenApiOperationObject {
   const error: ZodOpenApiMediaTypes = contract.errors
     ? { "application/json": { schema: contract.errors.schema } }
     : { "application/problem+json": { schema: ProblemSchema } };
@@ -57,7 +67,7 @@ function toOperation(contract: Route): ZodOpenApiOperationObject {
     tags: [contract.tag],
     summary: contract.summary,
     description: [contract.description, describeAccess(contract.access)].filter(Boolean).join("\n\n"),
-    security: contract.access === "public" ? [] : [{ api_key: [] }, { bearer: [] }],
+    security: securityOf(contract.access),
     ...(Object.keys(requestParams).length > 0 ? { requestParams } : {}),
     ...(contract.body
       ? { requestBody: { content: { "application/json": { schema: contract.body } }, required: true } }
@@ -69,8 +79,43 @@ function toOperation(contract: Route): ZodOpenApiOperationObject {
 
 type ZodOpenApiMediaTypes = Readonly<Record<string, { schema: z.ZodType }>>;
 
-/** Writes routes as an OpenAPI 3.1 document. */
+function securityOf(access: Access | WalletAccess): Record<string, string[]>[] {
+  if (access === "public") return [];
+  return access === "token" ? [{ bearer: [] }] : [{ api_key: [] }, { bearer: [] }];
+}
+
+const BEARER = { bearer: { type: "http", scheme: "bearer" } } as const;
+
+/** Writes the routes of the public listener as an OpenAPI 3.1 document. */
 export function createOpenApi(routes: readonly Route[], version: string): object {
+  return writeDocument(routes, {
+    title: "aitbc",
+    version,
+    description: "A compute network for AI in one executable.",
+    securitySchemes: { api_key: { type: "apiKey", in: "header", name: "X-Api-Key" }, ...BEARER },
+  });
+}
+
+/** Writes the routes of the wallet's own listener as an OpenAPI 3.1 document. */
+export function createWalletOpenApi(routes: readonly WalletRoute[], version: string): object {
+  return writeDocument(routes, {
+    title: "aitbc wallet",
+    version,
+    description:
+      "The wallet's own listener, for this machine alone. Every call shows the token of its file, comes under a name of this machine and from no web page, and changes something only with Content-Type: application/json.",
+    securitySchemes: BEARER,
+  });
+}
+
+function writeDocument(
+  routes: readonly AnyRoute[],
+  about: {
+    readonly title: string;
+    readonly version: string;
+    readonly description: string;
+    readonly securitySchemes: Readonly<Record<string, ZodOpenApiSecuritySchemeObject>>;
+  },
+): object {
   const paths: ZodOpenApiPathsObject = {};
   for (const contract of routes) {
     const path = contract.path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "{$1}");
@@ -79,16 +124,13 @@ export function createOpenApi(routes: readonly Route[], version: string): object
   return createDocument({
     openapi: "3.1.0",
     info: {
-      title: "aitbc",
-      version,
-      description: "A compute network for AI in one executable.",
+      title: about.title,
+      version: about.version,
+      description: about.description,
       license: { name: "MIT", identifier: "MIT" },
     },
     components: {
-      securitySchemes: {
-        api_key: { type: "apiKey", in: "header", name: "X-Api-Key" },
-        bearer: { type: "http", scheme: "bearer" },
-      },
+      securitySchemes: about.securitySchemes,
     },
     paths,
   });
