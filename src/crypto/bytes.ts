@@ -78,7 +78,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** Whether two runs of bytes are equal. Not in constant time: for public values only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return view(a).equals(b);
+  return Buffer.compare(a, b) === 0;
 }
 
 /** Order of two runs of bytes, as numbers from the first byte on: negative, 0 or positive. For public values only. */

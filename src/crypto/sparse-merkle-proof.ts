@@ -11,12 +11,14 @@ export const EMPTY_HASH: Uint8Array = new Uint8Array(HASH_BYTES);
 const LEAF_PREFIX = 0;
 const NODE_PREFIX = 1;
 
+/** Written anew for each hash: making it takes as long as hashing it does. */
+const pair = new Uint8Array(1 + 2 * HASH_BYTES);
+
 function hashPair(prefix: number, first: Uint8Array, second: Uint8Array): Uint8Array {
-  const data = new Uint8Array(1 + 2 * HASH_BYTES);
-  data[0] = prefix;
-  data.set(first, 1);
-  data.set(second, 1 + HASH_BYTES);
-  return sha256(data);
+  pair[0] = prefix;
+  pair.set(first, 1);
+  pair.set(second, 1 + HASH_BYTES);
+  return sha256(pair);
 }
 
 /** Hash of a leaf: SHA-256 of 0x00, the key, the hash of the value. */

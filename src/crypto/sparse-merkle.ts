@@ -11,6 +11,7 @@ import { HASH_BYTES } from "./hash.ts";
 import { bitOf, EMPTY_HASH, KEY_BITS, leafHash, nodeHash, type SparseProof } from "./sparse-merkle-proof.ts";
 
 interface Leaf<Value> {
+  readonly isBranch: false;
   readonly key: Uint8Array;
   readonly value: Value;
   readonly valueHash: Uint8Array;
@@ -18,6 +19,7 @@ interface Leaf<Value> {
 }
 
 interface Branch<Value> {
+  readonly isBranch: true;
   readonly left: Node<Value>;
   readonly right: Node<Value>;
   readonly hash: Uint8Array;
@@ -26,7 +28,6 @@ interface Branch<Value> {
 /** A subtree; undefined is one without a leaf. */
 type Node<Value> = Leaf<Value> | Branch<Value> | undefined;
 
-const isBranch = <Value>(node: Node<Value>): node is Branch<Value> => node !== undefined && "left" in node;
 const hashOf = <Value>(node: Node<Value>): Uint8Array => node?.hash ?? EMPTY_HASH;
 
 /** A key with its new value; undefined removes the key. */
@@ -93,13 +94,13 @@ export class SparseMerkleTree<Value> {
     checkLength("key", key, HASH_BYTES);
     if (value === undefined) return { key, leaf: undefined };
     const valueHash = checkLength("value hash", this.#hashValue(value), HASH_BYTES);
-    return { key, leaf: { key, value, valueHash, hash: leafHash(key, valueHash) } };
+    return { key, leaf: { isBranch: false, key, value, valueHash, hash: leafHash(key, valueHash) } };
   }
 
   /** The leaf at which the path of a key ends, if it ends at one; collects the siblings on the way. */
   #descend(key: Uint8Array, siblings?: Uint8Array[]): Leaf<Value> | undefined {
     let node = this.#node;
-    for (let depth = 0; isBranch(node); depth++) {
+    for (let depth = 0; node?.isBranch; depth++) {
       const goesRight = bitOf(key, depth) === 1;
       siblings?.push(hashOf(goesRight ? node.left : node.right));
       node = goesRight ? node.right : node.left;
@@ -111,7 +112,7 @@ export class SparseMerkleTree<Value> {
 /** The subtree at `depth` with these changes, all of which belong below it. */
 function change<Value>(node: Node<Value>, changes: readonly Placed<Value>[], depth: number): Node<Value> {
   if (changes.length === 0) return node;
-  if (!isBranch(node)) return build(withLeaf(node, changes), depth);
+  if (!node?.isBranch) return build(withLeaf(node, changes), depth);
   const [lefts, rights] = split(changes, depth);
   const left = change(node.left, lefts, depth + 1);
   const right = change(node.right, rights, depth + 1);
@@ -134,9 +135,9 @@ function build<Value>(leaves: readonly Leaf<Value>[], depth: number): Node<Value
 
 /** Joins two halves. One leaf alone moves up: that is what makes the tree compact. */
 function join<Value>(left: Node<Value>, right: Node<Value>): Node<Value> {
-  if (left === undefined && !isBranch(right)) return right;
-  if (right === undefined && !isBranch(left)) return left;
-  return { left, right, hash: nodeHash(hashOf(left), hashOf(right)) };
+  if (left === undefined && !right?.isBranch) return right;
+  if (right === undefined && !left?.isBranch) return left;
+  return { isBranch: true, left, right, hash: nodeHash(hashOf(left), hashOf(right)) };
 }
 
 function split<Item extends { readonly key: Uint8Array }>(
@@ -150,7 +151,7 @@ function split<Item extends { readonly key: Uint8Array }>(
 
 function* list<Value>(node: Node<Value>): Generator<Value, void> {
   if (node === undefined) return;
-  if (!isBranch(node)) return void (yield node.value);
+  if (!node?.isBranch) return void (yield node.value);
   yield* list(node.left);
   yield* list(node.right);
 }
