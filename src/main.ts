@@ -3,6 +3,8 @@
 
 /** First word of the command line that starts the child process of the llama engine. */
 const ENGINE_CHILD = "__engine";
+/** First word of the command line that starts the process that holds a wallet's keys. */
+const SIGNER_CHILD = "__signer";
 
 // A listener of our own keeps SIGUSR1 from opening Node's inspector, which would hand out keys and memory.
 process.on("SIGUSR1", () => {});
@@ -10,6 +12,9 @@ process.on("SIGUSR1", () => {});
 if (process.argv[2] === ENGINE_CHILD) {
   const { runEngineProcess } = await import("./app/engine-process.ts");
   runEngineProcess(process.argv.slice(3));
+} else if (process.argv[2] === SIGNER_CHILD) {
+  const { runSignerProcess } = await import("./app/signer-process.ts");
+  runSignerProcess(process.argv.slice(3));
 } else {
   const [{ runCli }, { createProcessIo }] = await Promise.all([
     import("./cli/run.ts"),

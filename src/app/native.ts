@@ -130,6 +130,14 @@ function engineCommand(cacheDir: string, runtimeEntry?: string): readonly string
   return [...programCommand(), ENGINE_ARGUMENT, cacheDir, ...runtime];
 }
 
+/** First argument that makes the program the process that holds a wallet's keys (src/main.ts). */
+const SIGNER_ARGUMENT = "__signer";
+
+/** Program and arguments of the process that holds keys of the keystore files in a directory. */
+export function signerCommand(cacheDir: string, directory: string): readonly string[] {
+  return [...programCommand(), SIGNER_ARGUMENT, cacheDir, directory];
+}
+
 /** What engines are made from in this program. */
 export function engineInputs(cacheDir: string): EngineInputs {
   return {

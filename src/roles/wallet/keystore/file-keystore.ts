@@ -14,6 +14,7 @@ import {
   walletOf,
 } from "./format.ts";
 import type { Account, CreateWallet, Keystore, NewSecret, Wallet, WalletList } from "./keystore.ts";
+import { KeystoreReader } from "./keystore-reader.ts";
 import { checkNewPassword } from "./password.ts";
 import { openWallet, sealWallet, type VaultDeps, type WalletHeader } from "./vault.ts";
 import { checkWalletId } from "./wallet-id.ts";
@@ -34,28 +35,19 @@ interface Opened extends Disposable {
 /** The keystore of a directory, in this process: decrypted secrets are in its memory until they are wiped. */
 export class FileKeystore implements Keystore {
   readonly #deps: FileKeystoreDeps;
+  readonly #reader: KeystoreReader;
 
   constructor(deps: FileKeystoreDeps) {
     this.#deps = deps;
+    this.#reader = new KeystoreReader(deps.files);
   }
 
-  async list(): Promise<WalletList> {
-    const wallets: Wallet[] = [];
-    const damaged: string[] = [];
-    for (const walletId of await this.#deps.files.list()) {
-      try {
-        wallets.push(await this.get(walletId));
-      } catch (error) {
-        // One that was deleted meanwhile is neither.
-        if (error instanceof AppError && error.code === "WALLET_NOT_FOUND") continue;
-        damaged.push(walletId);
-      }
-    }
-    return { wallets, damaged };
+  list(): Promise<WalletList> {
+    return this.#reader.list();
   }
 
-  async get(walletId: string): Promise<Wallet> {
-    return walletOf(await this.#readHeader(walletId));
+  get(walletId: string): Promise<Wallet> {
+    return this.#reader.get(walletId);
   }
 
   async create({ walletId, password, metadata = {}, secret: given }: CreateWallet): Promise<Wallet> {
@@ -178,15 +170,9 @@ export class FileKeystore implements Keystore {
 
   /** Decrypts a wallet; whoever opens it disposes of it. @throws as every method of a Keystore */
   async open(walletId: string, password: SecretBytes): Promise<Opened> {
-    const file = await this.#deps.files.read(checkWalletId(walletId));
-    checkName(parseKeystore(file).header, walletId);
+    const { file } = await this.#reader.read(walletId);
     const { header, secret } = await openWallet(this.#deps, file, password);
     return { file, header, secret, [Symbol.dispose]: () => secret[Symbol.dispose]() };
-  }
-
-  async #readHeader(walletId: string): Promise<Header> {
-    const { header } = parseKeystore(await this.#deps.files.read(checkWalletId(walletId)));
-    return checkName(header, walletId);
   }
 
   #newSecret(given: NewSecret | undefined): WalletSecret {
@@ -205,15 +191,6 @@ export class FileKeystore implements Keystore {
     const { secret } = await openWallet(this.#deps, written, password);
     secret[Symbol.dispose]();
   }
-}
-
-/** A file under another wallet's name would answer for that wallet. */
-function checkName(header: Header, walletId: string): Header {
-  if (header.wallet_id === walletId) return header;
-  throw new AppError(
-    "KEYSTORE_DAMAGED",
-    `the keystore file of ${walletId} is that of the wallet ${header.wallet_id}; import it under another id`,
-  );
 }
 
 function checkLabel(label: string): void {
