@@ -1,18 +1,16 @@
 import { createHash } from "node:crypto";
 import { createRequire, registerHooks } from "node:module";
-import { constants } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Argon2Binding } from "../crypto/argon2id.ts";
-import { AppError } from "../kernel/errors.ts";
 import {
   type EngineInputs,
   findLlamaRuntime,
   type LlamaLibrary,
   type LlamaRuntime,
 } from "../roles/miner/index.ts";
-import { ARGON2_ASSET, LLAMA_LOADER, MODEL_ASSET, SQLITE_ASSET } from "./assets/manifest.ts";
-import { cacheError, ensureLoadable, materializeEntry } from "./assets/private-cache.ts";
+import { loadAddon } from "./addon.ts";
+import { LLAMA_LOADER, MODEL_ASSET, SQLITE_ASSET } from "./assets/manifest.ts";
+import { ensureLoadable, materializeEntry } from "./assets/private-cache.ts";
 import { bundledLlamaVersion, materialize, materializeLlamaRuntime, SINGLE_FILE } from "./assets.ts";
 
 /**
@@ -21,36 +19,6 @@ import { bundledLlamaVersion, materialize, materializeLlamaRuntime, SINGLE_FILE 
  */
 export function loadSqliteBinding(cacheDir: string): object | undefined {
   return SINGLE_FILE ? loadAddon(SQLITE_ASSET, cacheDir) : undefined;
-}
-
-/**
- * The native part of argon2: from the cache in the single file, else the one that its package ships for this machine.
- * @throws AppError CACHE_UNUSABLE; UNSUPPORTED_FEATURE where the package has none for this machine
- */
-export function loadArgon2Binding(cacheDir: string): Argon2Binding {
-  // The package's own declarations do not show the native part; its test vectors are in test/conformance.
-  if (SINGLE_FILE) return loadAddon(ARGON2_ASSET, cacheDir) as Argon2Binding;
-  const entry = createRequire(import.meta.url).resolve("argon2");
-  const packageRequire = createRequire(entry);
-  try {
-    // Not the package itself, whose JavaScript copies passwords.
-    return packageRequire("node-gyp-build")(dirname(entry));
-  } catch (cause) {
-    throw new AppError("UNSUPPORTED_FEATURE", "argon2 has no native part for this machine", { cause });
-  }
-}
-
-/** Loads a native add-on of the single file. @throws AppError CACHE_UNUSABLE */
-function loadAddon(asset: string, cacheDir: string): object {
-  const path = materialize(asset, cacheDir);
-  ensureLoadable(cacheDir, path);
-  const addon: { exports: object } = { exports: {} };
-  try {
-    process.dlopen(addon, path, constants.dlopen.RTLD_NOW);
-  } catch (error) {
-    throw cacheError(cacheDir, error);
-  }
-  return addon.exports;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { AppError } from "../kernel/errors.ts";
 import { createFileKeystore, runSignerChild } from "../roles/wallet/index.ts";
-import { loadArgon2Binding } from "./native.ts";
+import { loadArgon2Binding } from "./addon.ts";
 
 /**
  * Runs this process as the one that holds a wallet's keys (`aitbc __signer CACHE_DIR KEYSTORE_DIR`). Ends with its

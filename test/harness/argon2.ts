@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { loadArgon2Binding } from "../../src/app/native.ts";
+import { loadArgon2Binding } from "../../src/app/addon.ts";
 import { type Argon2Binding, type Argon2id, createArgon2id } from "../../src/crypto/argon2id.ts";
 
 /** The native part of argon2, as it is loaded from its package. */

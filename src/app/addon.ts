@@ -1,0 +1,37 @@
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname } from "node:path";
+import type { Argon2Binding } from "../crypto/argon2id.ts";
+import { AppError } from "../kernel/errors.ts";
+import { ARGON2_ASSET } from "./assets/manifest.ts";
+import { cacheError, ensureLoadable } from "./assets/private-cache.ts";
+import { materialize, SINGLE_FILE } from "./assets.ts";
+
+/** Loads a native add-on of the single file. @throws AppError CACHE_UNUSABLE */
+export function loadAddon(asset: string, cacheDir: string): object {
+  const path = materialize(asset, cacheDir);
+  ensureLoadable(cacheDir, path);
+  const addon: { exports: object } = { exports: {} };
+  try {
+    process.dlopen(addon, path, constants.dlopen.RTLD_NOW);
+  } catch (error) {
+    throw cacheError(cacheDir, error);
+  }
+  return addon.exports;
+}
+
+/**
+ * The native part of argon2: from the cache in the single file, else the one that its package ships for this machine.
+ * @throws AppError CACHE_UNUSABLE; UNSUPPORTED_FEATURE where the package has none for this machine
+ */
+export function loadArgon2Binding(cacheDir: string): Argon2Binding {
+  // The package's own declarations do not show the native part; its test vectors are in test/conformance.
+  if (SINGLE_FILE) return loadAddon(ARGON2_ASSET, cacheDir) as Argon2Binding;
+  const entry = createRequire(import.meta.url).resolve("argon2");
+  try {
+    // Not the package itself, whose JavaScript copies passwords.
+    return createRequire(entry)("node-gyp-build")(dirname(entry));
+  } catch (cause) {
+    throw new AppError("UNSUPPORTED_FEATURE", "argon2 has no native part for this machine", { cause });
+  }
+}
