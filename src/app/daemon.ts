@@ -18,6 +18,7 @@ import { createMetrics, type Metrics } from "../kernel/metrics.ts";
 import { type CoordinatorRole, coordinator } from "../roles/coordinator/index.ts";
 import { gateway } from "../roles/gateway/index.ts";
 import { miner } from "../roles/miner/index.ts";
+import { wallet } from "../roles/wallet/index.ts";
 import type { Access, Principal } from "../wire/access.ts";
 import type { BusEvents } from "../wire/events.ts";
 import { MAX_BODY_BYTES } from "../wire/limits.ts";
@@ -33,10 +34,13 @@ import { createCallLimits } from "./rate-limit.ts";
 import { createReload } from "./reload.ts";
 import { openStore, type Tables } from "./store.ts";
 import { addSystemRoutes } from "./system-routes.ts";
+import { createWallet } from "./wallet.ts";
 
 /** A running daemon. */
 export interface Daemon {
   readonly url: string;
+  /** Where the wallet's own listener is; absent without that role. */
+  readonly walletUrl: string | undefined;
   /** Everything that the listener serves, for callers in this process: `app.request(path)`. */
   readonly app: Hono<HttpVariables>;
   readonly roles: readonly RoleName[];
@@ -101,7 +105,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const readiness = new Map<string, () => boolean>();
   const parts: Part[] = [];
 
-  const hasStore = config.roles.includes("coordinator");
+  const hasCoordinator = config.roles.includes("coordinator");
+  const hasStore = hasCoordinator || config.roles.includes("wallet");
   const database = hasStore
     ? await openStore({
         config,
@@ -114,12 +119,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     : undefined;
   if (!database) openDataDirectory(config.data_dir);
   const access =
-    database && new AccessService({ store: tablesOf(database), bus, clock, random: shared.random });
+    database && hasCoordinator
+      ? new AccessService({ store: tablesOf(database), bus, clock, random: shared.random })
+      : undefined;
   const limits = createCallLimits(config.http, clock);
   const router = createRouter<Access, Principal>(limits.limit(access?.authorize ?? denyKeys), MAX_BODY_BYTES);
   let local: CoordinatorRole | undefined;
+  if (database) parts.push(storePart(database));
   if (database && access) {
-    parts.push(storePart(database), accessPart(access, config));
+    parts.push(accessPart(access, config));
     addKeyRoutes(router, access);
     const identityFile = dataPaths(config.data_dir).coordinatorIdentity;
     local = coordinator.create(config.coordinator, {
@@ -160,6 +168,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     metrics: shared.metrics,
   });
   parts.push(http);
+  const walletRole =
+    database && config.roles.includes("wallet")
+      ? createWallet({
+          ...shared,
+          ids,
+          bus,
+          store: tablesOf(database),
+          localUrl: hasCoordinator ? () => http.url : undefined,
+        })
+      : undefined;
+  if (walletRole) {
+    readiness.set(wallet.name, walletRole.role.ready);
+    parts.push(...walletRole.parts);
+  }
   const minerRole = config.roles.includes("miner") ? createMiner(shared, local) : undefined;
   if (minerRole) {
     readiness.set(miner.name, () => minerRole.ready());
@@ -168,6 +190,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await lifecycle.start(parts);
   return {
     url: http.url,
+    walletUrl: walletRole?.http.url,
     app: http.app,
     roles,
     failed: failed.promise,

@@ -1,12 +1,18 @@
 import { createClient } from "../client/client.ts";
 import { openSessionChannel } from "../client/session-channel.ts";
+import { createReceiptReader } from "../client/wallet-receipts.ts";
 import { findApiKey } from "../config/api-key.ts";
+import { dataPaths } from "../config/data-paths.ts";
 import type { Config } from "../config/schema.ts";
+import { findIdentityKey } from "../crypto/identity-file.ts";
+import { keyIdOf } from "../domain/receipt/sign.ts";
 import { createChannelPair } from "../kernel/channel.ts";
 import { AppError } from "../kernel/errors.ts";
+import { readSecretFile } from "../kernel/secret-file.ts";
 import type { CoordinatorRole } from "../roles/coordinator/index.ts";
 import type { BatchPort } from "../roles/gateway/index.ts";
 import type { CoordinatorLink } from "../roles/miner/index.ts";
+import type { ReceiptSource } from "../roles/wallet/index.ts";
 
 const MS_PER_SECOND = 1000;
 
@@ -55,4 +61,54 @@ export function bindCoordinator(config: Config, local: CoordinatorRole | undefin
 /** The gateway's way to the coordinator in this process. */
 export function bindGateway(coordinator: CoordinatorRole): BatchPort {
   return coordinator.door;
+}
+
+/** Where the wallet reads receipts, over HTTP: the coordinator of this process, and those that are configured. */
+export function bindReceiptSources(config: Config, localUrl: (() => string) | undefined): ReceiptSource[] {
+  const configured = config.wallet.coordinators.map(({ url, api_key_file: file, keys }) =>
+    receiptSource(config, {
+      name: url,
+      url: () => url,
+      findKey: () => (file === undefined ? findApiKey(config, "client", url) : readSecretFile(file)),
+      listKeys: async () => keys,
+    }),
+  );
+  if (!localUrl) return configured;
+  const { keyFile, coordinatorIdentity } = dataPaths(config.data_dir);
+  const local = receiptSource(config, {
+    name: "this process",
+    url: localUrl,
+    findKey: () => readSecretFile(keyFile("client")),
+    async listKeys() {
+      const identity = await findIdentityKey(coordinatorIdentity);
+      return identity ? [keyIdOf(identity.publicKey)] : [];
+    },
+  });
+  return [local, ...configured];
+}
+
+/** The API key is read at each call, since it may be replaced. */
+function receiptSource(
+  config: Config,
+  source: {
+    readonly name: string;
+    url(): string;
+    findKey(): Promise<string | undefined>;
+    listKeys(): Promise<readonly string[]>;
+  },
+): ReceiptSource {
+  const timeoutMs = config.client.timeout_seconds * MS_PER_SECOND;
+  const reader = async () => {
+    const apiKey = await source.findKey();
+    if (apiKey === undefined)
+      throw new AppError("UNAUTHORIZED_KEY", `no client's API key for ${source.name}`);
+    return createReceiptReader({ url: source.url(), apiKey, timeoutMs });
+  };
+  return {
+    name: source.name,
+    listKeys: () => source.listKeys(),
+    listJobs: async (before, signal) => (await reader()).listJobs(before, signal),
+    findJob: async (jobId, signal) => (await reader()).findJob(jobId, signal),
+    listReceipts: async (jobId, cursor, signal) => (await reader()).listReceipts(jobId, cursor, signal),
+  };
 }
