@@ -1,7 +1,7 @@
 /** What the daemon asks of the process that holds keys, and what comes back. Both ends are this program. */
 import { z } from "zod";
-import { SIGNED_TYPES } from "../../../crypto/sign-bytes.ts";
 import { type ErrorCode, isErrorCode } from "../../../kernel/errors.ts";
+import { WALLET_TYPES } from "./signer.ts";
 
 const walletId = { wallet_id: z.string() };
 const ofAccount = { ...walletId, address: z.string() };
@@ -15,7 +15,7 @@ export const Call = z.discriminatedUnion("call", [
   /** Parts: realm, payload. For an unlocked wallet. */
   z.strictObject({
     call: z.literal("sign_document"),
-    type: z.enum(SIGNED_TYPES),
+    type: z.enum(WALLET_TYPES),
     address: z.string().optional(),
   }),
   /** Parts: password, and the secret where its kind is given. */

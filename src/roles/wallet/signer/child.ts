@@ -1,13 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { fromUtf8 } from "../../../crypto/bytes.ts";
 import { SecretBytes } from "../../../crypto/secret-bytes.ts";
-import type { SignedType } from "../../../crypto/sign-bytes.ts";
 import { AppError, toAppError } from "../../../kernel/errors.ts";
 import type { FileKeystore } from "../keystore/file-keystore.ts";
 import type { NewSecret } from "../keystore/keystore.ts";
 import { AccountSigner } from "../signing/account-signer.ts";
 import { type Call, Request, type Response } from "./calls.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
+import type { DocumentToSign } from "./signer.ts";
 
 /** The pipes to the daemon. */
 export interface ChildPipes {
@@ -100,7 +100,11 @@ class SignerChild {
     }
   }
 
-  #signDocument(type: SignedType, parts: readonly SecretBytes[], address?: string): Promise<Uint8Array> {
+  #signDocument(
+    type: DocumentToSign["type"],
+    parts: readonly SecretBytes[],
+    address?: string,
+  ): Promise<Uint8Array> {
     const realm = part(parts, 0).bytes;
     const payload = fromUtf8("payload", part(parts, 1).bytes);
     return this.#unlocked().signDocument({ type, realm, payload }, address);

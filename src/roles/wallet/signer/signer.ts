@@ -24,8 +24,11 @@ export interface UnlockedWallet {
   lock(): Promise<void>;
 }
 
+/** What a wallet signs with a tag. All other tags belong to roles and their own keys. */
+export const WALLET_TYPES = ["document", "tx"] as const satisfies readonly SignedType[];
+
 export interface DocumentToSign {
-  readonly type: SignedType;
+  readonly type: (typeof WALLET_TYPES)[number];
   readonly realm: Uint8Array;
   /** Canonical JSON. */
   readonly payload: string;
