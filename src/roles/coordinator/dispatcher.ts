@@ -160,11 +160,15 @@ export class Dispatcher {
   /** All miners with a free slot look, and all clients with room: also after what gave them room was lost. */
   nudgeAll(): void {
     for (const client of this.#fair.parkedWithRoom()) this.hasRoom(client);
-    for (const session of this.#sessions.values()) this.nudge(session);
+    for (const session of this.#sessions.values()) this.#begin(session);
   }
 
-  /** A miner with a free slot looks for work. */
+  /** A miner with a free slot looks for work, if any waits. */
   nudge(session: MinerLink): void {
+    if (this.#backlog.queued > 0) this.#begin(session);
+  }
+
+  #begin(session: MinerLink): void {
     if (!this.#open || !this.#takesWork(session)) return;
     const search = this.#searching.get(session);
     if (search) {
@@ -189,7 +193,7 @@ export class Dispatcher {
       while (this.#open && this.#takesWork(session)) {
         session.claiming++;
         const offered = await this.#claimOne(session).finally(() => session.claiming--);
-        if (!offered) break;
+        if (!offered || this.#backlog.queued <= 0) break;
       }
       session.finishDrain();
     } while (state.again);

@@ -61,7 +61,7 @@ export function createDoor(coordinator: Coordinator): CoordinatorDoor {
     },
     events: (caller, jobId, afterSeq, signal) => coordinator.events(caller, jobId, afterSeq, signal),
     cancel: (caller, jobId) => coordinator.cancel(caller, jobId),
-    minerOf: (jobId, segment) => coordinator.minerHistory.minerOf(jobId, segment),
+    minerOf: (jobId, segment) => coordinator.minerOf(jobId, segment),
     listModels: () => coordinator.models.list(),
     findModel: (name) => coordinator.models.find(name),
     async putImage(caller, mediaType, bytes) {

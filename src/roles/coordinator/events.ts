@@ -2,6 +2,7 @@ import { isTerminal } from "../../domain/job/state.ts";
 import type { ChunkEvent, JobEvent, StateEvent } from "../../wire/job-events.ts";
 import type { QueueView } from "../../wire/jobs.ts";
 import {
+  AT_ONCE_MS,
   CHUNK_PAGE,
   CHUNK_PAGE_BYTES,
   KEEP_ALIVE_MS,
@@ -73,13 +74,20 @@ async function* read(
     let format: Pick<ChunkEvent, "format"> | undefined;
     let stateVersion = -1;
     let shown = "";
+    let isPatient = true;
     while (!signal.aborted) {
       const look = streams.look(jobId, sent);
       if (job === undefined || look.stateVersion !== stateVersion || job.state === "QUEUED") {
         job = await findJob(store.db, jobId);
         stateVersion = look.stateVersion;
         if (!job) return;
+        if (job.token === 0) streams.unbegun(jobId);
         format ??= formatOf(job) === "deltas" ? { format: "deltas" } : {};
+        if (isPatient && job.state === "QUEUED") {
+          isPatient = false;
+          await streams.wait(jobId, look.version, AT_ONCE_MS, signal);
+          continue;
+        }
         const event = isTerminal(job.state) ? undefined : await toStateEvent(source, job);
         const text = JSON.stringify(event);
         if (event && text !== shown) {
@@ -87,7 +95,7 @@ async function* read(
           yield { event: "state", data: event };
         }
       }
-      const chunks = look.chunks ?? (await readChunks(store, jobId, sent));
+      const chunks = streams.look(jobId, sent).chunks ?? (await readChunks(store, jobId, sent));
       for (const chunk of chunks) {
         sent = chunk.seq;
         yield { event: "chunk", id: chunk.seq, data: { ...chunk, ...format } };

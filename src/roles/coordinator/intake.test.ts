@@ -40,7 +40,7 @@ async function openIntake(...ids: readonly string[]) {
       hasRoom() {},
     }),
     requirements,
-    queued: () => 0,
+    backlog: { queued: 0 },
   });
   return { store, intake };
 }

@@ -11,6 +11,7 @@ import type { JobPayload, JobSubmission } from "../../wire/jobs.ts";
 import type { PrefixAffinity } from "./affinity.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import type { FairShare } from "./fair-share.ts";
+import type { Backlog } from "./leases.ts";
 import type { QueueMetrics } from "./metrics.ts";
 import type { Store } from "./ports.ts";
 import type { QueueViews } from "./queue-view.ts";
@@ -80,7 +81,7 @@ export class Intake {
   readonly #queue: QueueViews;
   readonly #waits: WaitTimes;
   readonly #metrics: QueueMetrics;
-  readonly #queued: () => number;
+  readonly #backlog: Backlog;
 
   constructor(options: {
     store: Store;
@@ -94,8 +95,7 @@ export class Intake {
     queue: QueueViews;
     waits: WaitTimes;
     queueMetrics: QueueMetrics;
-    /** Number of jobs that wait now. */
-    queued: () => number;
+    backlog: Backlog;
   }) {
     this.#store = options.store;
     this.#bus = options.bus;
@@ -108,7 +108,7 @@ export class Intake {
     this.#queue = options.queue;
     this.#waits = options.waits;
     this.#metrics = options.queueMetrics;
-    this.#queued = options.queued;
+    this.#backlog = options.backlog;
   }
 
   /**
@@ -144,6 +144,8 @@ export class Intake {
       throw error;
     }
     if (!earlier) {
+      // Before anybody hears of it: a miner does not look where nothing waits.
+      this.#backlog.queued++;
       this.#waits.submitted(requirementId, maxTokensOf(submission.payload));
       this.#affinity.enter(job.job_id, clientId, submission.payload);
       this.#bus.emit("job.queued", { job_id: job.job_id, requirement_id: requirementId });
@@ -209,7 +211,7 @@ export class Intake {
         },
       );
     }
-    if (this.#queued() >= this.#config.max_queued_jobs) {
+    if (this.#backlog.queued >= this.#config.max_queued_jobs) {
       throw new AppError(
         "LIMIT_EXCEEDED",
         `${this.#config.max_queued_jobs} jobs wait already; try again later`,

@@ -32,6 +32,8 @@ export const MAX_UNSTORED_BYTES = 2 * MAX_UNSECURED_BYTES;
 export const MAX_FRAMES_AT_ONCE = 1024;
 /** How often a silent stream says that it lives, in ms: proxies often close after 30 s. */
 export const KEEP_ALIVE_MS = 15_000;
+/** A job that a miner takes within this time does not wait: nobody counts those before it. In ms. */
+export const AT_ONCE_MS = 20;
 /** How often a waiting reader learns its position anew, in ms. */
 export const POSITION_INTERVAL_MS = 1_000;
 /** Positions are counted up to here; beyond it the position is a lower bound. */

@@ -126,7 +126,7 @@ export class Coordinator {
       config,
       ...this.#queueing,
       requirements: this.#requirements,
-      queued: () => this.#backlog.queued,
+      backlog: this.#backlog,
     });
   }
 
@@ -196,10 +196,7 @@ export class Coordinator {
   async submit(client: Principal, submission: JobSubmission, idempotency?: Idempotency): Promise<Submitted> {
     this.#get();
     const submitted = await this.#intake.submit(client.owner_id, submission, idempotency);
-    if (!submitted.replayed) {
-      this.#backlog.queued++;
-      this.#metrics.submitted.inc();
-    }
+    if (!submitted.replayed) this.#metrics.submitted.inc();
     return submitted;
   }
 
@@ -213,6 +210,12 @@ export class Coordinator {
   async view(caller: Principal, jobId: string): Promise<JobView> {
     const job = await this.#findOwn(caller, jobId);
     return toJobView(this.#withDelivered(job), await this.#queueing.queue.view(job));
+  }
+
+  /** The miner that has, or had, a lease of a job. */
+  async minerOf(jobId: string, token: number): Promise<string | undefined> {
+    const lease = this.#leases.find(jobId);
+    return lease?.token === token ? lease.minerId : this.minerHistory.minerOf(jobId, token);
   }
 
   /** Why a job went to its miner, or why it waits. */

@@ -305,11 +305,11 @@ export class Settlement {
       throw error;
     }
     if (!held) return false;
+    if (ending.wakeAt !== undefined) this.#backlog.queued++;
     publishPortion(this.#streams, portion);
     this.#streams.changed(lease.jobId);
     if (receipt) this.#bus.emit("receipt.issued", { job_id: lease.jobId, receipt_id: receipt.receipt_id });
-    if (ending.wakeAt !== undefined) this.#backlog.queued++;
-    else this.#bus.emit("job.ended", { job_id: lease.jobId, state });
+    if (ending.wakeAt === undefined) this.#bus.emit("job.ended", { job_id: lease.jobId, state });
     return true;
   }
 

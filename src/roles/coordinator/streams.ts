@@ -8,6 +8,8 @@ const RING_CHUNKS = 1024;
 interface Stream {
   /** The newest chunks, without a gap. */
   ring: ChunkEvent[];
+  /** The chunk before the ring: all later ones are in it. Undefined while nobody knows which that is. */
+  floor: number | undefined;
   characters: number;
   /** Raised with each chunk and each change of the job's state. */
   version: number;
@@ -35,7 +37,15 @@ export class Streams {
   #get(jobId: string): Stream {
     let stream = this.#streams.get(jobId);
     if (!stream) {
-      stream = { ring: [], characters: 0, version: 0, stateVersion: 0, waiters: new Set(), readers: 0 };
+      stream = {
+        ring: [],
+        floor: undefined,
+        characters: 0,
+        version: 0,
+        stateVersion: 0,
+        waiters: new Set(),
+        readers: 0,
+      };
       this.#streams.set(jobId, stream);
     }
     return stream;
@@ -62,9 +72,10 @@ export class Streams {
   publish(jobId: string, chunk: ChunkEvent): void {
     const stream = this.#streams.get(jobId);
     if (!stream) return;
-    if (stream.ring.at(-1)?.seq !== chunk.seq - 1) {
+    if ((stream.ring.at(-1)?.seq ?? stream.floor) !== chunk.seq - 1) {
       stream.ring = [];
       stream.characters = 0;
+      stream.floor = chunk.seq - 1;
     }
     stream.ring.push(chunk);
     stream.characters += chunk.text.length;
@@ -72,9 +83,20 @@ export class Streams {
       (stream.characters > RING_CHARACTERS || stream.ring.length > RING_CHUNKS) &&
       stream.ring.length > 1
     ) {
-      stream.characters -= stream.ring.shift()?.text.length ?? 0;
+      const dropped = stream.ring.shift();
+      stream.characters -= dropped?.text.length ?? 0;
+      stream.floor = dropped?.seq;
     }
     this.#wake(stream);
+  }
+
+  /**
+   * A reader has seen, after it was registered, that the job had no lease yet: so no chunk is older than the ring,
+   * and nothing need be read from the database.
+   */
+  unbegun(jobId: string): void {
+    const stream = this.#get(jobId);
+    stream.floor ??= 0;
   }
 
   /** Tells the readers of a job that its state changed. */
@@ -86,11 +108,9 @@ export class Streams {
   }
 
   look(jobId: string, afterSeq: number): Look {
-    const { ring, version, stateVersion } = this.#get(jobId);
-    const first = ring[0]?.seq;
-    const covered = first !== undefined && first <= afterSeq + 1;
-    const from = covered ? afterSeq + 1 - first : 0;
-    const chunks = covered ? ring.slice(from, from + CHUNK_PAGE) : undefined;
+    const { ring, floor, version, stateVersion } = this.#get(jobId);
+    const from = floor === undefined || floor > afterSeq ? undefined : afterSeq - floor;
+    const chunks = from === undefined ? undefined : ring.slice(from, from + CHUNK_PAGE);
     return { chunks, version, stateVersion };
   }
 

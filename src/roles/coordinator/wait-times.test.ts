@@ -136,17 +136,27 @@ async function play(seed: number, arrivals: readonly Arrival[]): Promise<Outcome
     links: () => dispatcher.sessions.values(),
     hasRoom: (client) => dispatcher.hasRoom(client),
   });
-  const shared = { ...queueing, store, clock, config, requirements, health, leases, meters: BYTES_ONLY };
+  const backlog = { queued: 0 };
+  const shared = {
+    ...queueing,
+    store,
+    clock,
+    config,
+    requirements,
+    health,
+    leases,
+    backlog,
+    meters: BYTES_ONLY,
+  };
   const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
     random: systemRandomBytes,
     log: createLog({ level: "silent", format: "json", terminal: false }),
-    backlog: { queued: 0 },
     instance: "test",
     coordinatorId: IDENTITY.id,
   });
   const bus = createBus<BusEvents>(() => {});
-  const intake = new Intake({ ...shared, bus, ids: createIds(clock), queued: () => 0 });
+  const intake = new Intake({ ...shared, bus, ids: createIds(clock) });
 
   const jobs = new Map<string, { arrival: Arrival; outcome: Outcome; at: number }>();
   const ends: { at: number; miner: RunMiner; lease: Lease }[] = [];

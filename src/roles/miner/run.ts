@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly events: RunEvents;
 }
 
+/** Why a run's work stops that nobody waits for any more: without a reason each end would cost an exception. */
+const DROPPED = "the run was dropped";
 /** Longest message of a failure that a frame carries, in characters. */
 const MAX_MESSAGE = 512;
 /** How long a receipt is sent again as it is, in ms: its times must be near the coordinator's clock at arrival. */
@@ -190,7 +192,7 @@ export class Run {
     this.#dropped = true;
     this.#line = undefined;
     this.#delivery.close();
-    this.#abort.abort();
+    this.#abort.abort(DROPPED);
   }
 
   /** Gets the images of the payload, within the job's deadline. */

@@ -196,9 +196,25 @@ export function listReceipts(
     .execute();
 }
 
+const selectReceipt = prepared<{ job_id: string; token: number }>()((db, p) =>
+  db
+    .selectFrom("coordinator_receipt")
+    .selectAll()
+    .where("job_id", "=", p("job_id"))
+    .where("token", "=", p("token")),
+);
+
+const selectLastReceipt = prepared<{ job_id: string }>()((db, p) =>
+  db
+    .selectFrom("coordinator_receipt")
+    .selectAll()
+    .where("job_id", "=", p("job_id"))
+    .orderBy("token", "desc")
+    .limit(1),
+);
+
 /** The receipt of one segment, or the job's last one. */
 export function findReceipt(db: Db, jobId: string, token?: number): Promise<ReceiptTable | undefined> {
-  let query = db.selectFrom("coordinator_receipt").selectAll().where("job_id", "=", jobId);
-  if (token !== undefined) query = query.where("token", "=", token);
-  return query.orderBy("token", "desc").limit(1).executeTakeFirst();
+  if (token === undefined) return selectLastReceipt.first(db, { job_id: jobId });
+  return selectReceipt.first(db, { job_id: jobId, token });
 }

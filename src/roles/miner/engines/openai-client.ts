@@ -59,8 +59,8 @@ export async function* postStream(
   for await (const { data } of parseSse(response.body)) {
     if (data === "[DONE]") return;
     const value = parseData(data);
-    const failed = ErrorBody.safeParse(value);
-    if (failed.success) throw refusal(server, statusOf(failed.data), failed.data);
+    const failure = findFailure(value);
+    if (failure) throw refusal(server, statusOf(failure), failure);
     yield value;
   }
 }
@@ -136,6 +136,12 @@ function parseRefusal(text: string): Refusal {
     // Something before the server (a proxy) answered in its own words.
     return { error: text };
   }
+}
+
+/** The error that an event tells. Most tell none: that is seen without trying the schema, for each token anew. */
+function findFailure(event: unknown): Refusal | undefined {
+  if (typeof event !== "object" || event === null || !("error" in event)) return undefined;
+  return ErrorBody.safeParse(event).data;
 }
 
 /** Errors inside a stream carry the status as their code, if at all. */

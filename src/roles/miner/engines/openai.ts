@@ -1,4 +1,5 @@
 import { AppError } from "../../../kernel/errors.ts";
+import { compiledInUse } from "../../../kernel/http/compiled-schema.ts";
 import { MAX_MODELS } from "../../../wire/limits.ts";
 import { Window } from "./child/window.ts";
 import {
@@ -67,7 +68,7 @@ export class OpenAiEngine implements Engine {
       const reader = new AnswerReader();
       for await (const raw of postStream(this.#options, call.path, call.body, signal)) {
         job.stopSignal.throwIfAborted();
-        for (const piece of reader.read(AnswerEvent.parse(raw))) {
+        for (const piece of reader.read(compiledInUse(AnswerEvent).parse(raw))) {
           job.deliver(piece, () => window.taken());
           await window.sent();
         }
@@ -145,11 +146,14 @@ export class OpenAiEngine implements Engine {
     } catch (error) {
       job.fail(openAiError(error));
     } finally {
-      end.abort();
+      end.abort(READ);
       job.letGo();
     }
   }
 }
+
+/** Why a call ends whose answer is there: without a reason each end would cost an exception with its stack. */
+const READ = "the answer was read";
 
 function stopping(): AppError {
   return new AppError("SHUTTING_DOWN", "the engine stops");
