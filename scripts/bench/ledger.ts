@@ -88,7 +88,7 @@ function measureProof({ heads, blocks }: BenchChain): Proof {
   const proof = proveEntry(state, accountKey(proposer));
   const perSecond = rate(VERIFICATIONS, () => {
     for (let count = 0; count < VERIFICATIONS; count++) {
-      if (!verifyEntryProof(proof, state.root)) throw new Error("does not verify");
+      if (!verifyEntryProof(proof, proof.name, state.root)) throw new Error("does not verify");
     }
   });
   const depth = proof.siblings.length;

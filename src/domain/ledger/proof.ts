@@ -34,9 +34,10 @@ export function proveEntry(state: LedgerState, key: EntryKey<unknown>): EntryPro
   };
 }
 
-/** Whether a proof holds for a state with this root (hex). */
-export function verifyEntryProof(proof: EntryProof, stateRoot: string): boolean {
-  const { name, value, siblings, other } = proof;
+/** Whether a proof is about the entry with this name, and holds for a state with this root (hex). */
+export function verifyEntryProof(proof: EntryProof, name: string, stateRoot: string): boolean {
+  const { value, siblings, other } = proof;
+  if (proof.name !== name) return false;
   const hash = (text: string): Uint8Array => fromHex("hash", text, HASH_BYTES);
   const sparse: SparseProof = {
     siblings: siblings.map(hash),
