@@ -137,10 +137,16 @@ export class Follower {
     const open = await listOpenJobs(this.#store.db, name, this.#turn, JOBS_PER_ROUND);
     this.#turn = open.length < JOBS_PER_ROUND ? 0 : (open.at(-1)?.seq ?? 0);
     const waiting = open.values();
+    const failures: unknown[] = [];
     const worker = async (): Promise<void> => {
-      for (const { job_id } of waiting) await this.#readJob(job_id, signal);
+      for (const { job_id } of waiting) {
+        await this.#readJob(job_id, signal).catch((error: unknown) => failures.push(error));
+        if (signal.aborted) return;
+      }
     };
     await Promise.all(Array.from({ length: JOBS_AT_ONCE }, worker));
+    // A job that cannot be read has its next turn, and holds up no other; when none can, the coordinator is at fault.
+    if (failures.length > 0 && failures.length === open.length) throw failures[0];
   }
 
   /** Walks from the newest job down to those that were noted before; only a whole walk is remembered. */
