@@ -5,6 +5,7 @@
 import { receiptSchema } from "../src/domain/receipt/schema.ts";
 import { addressVectors, canonicalJsonVectors, ed25519Vectors, merkleVectors } from "./lib/crypto-vectors.ts";
 import { writeOrCheck } from "./lib/generated.ts";
+import { stateVectors, transactionVectors } from "./lib/ledger-vectors.ts";
 import {
   completedSample,
   failedSample,
@@ -33,3 +34,5 @@ write("vectors/receipts.json", receiptVectors());
 write("vectors/jobs.json", jobVectors());
 write("vectors/metering.json", meteringVectors());
 write("vectors/tokens.json", tokenVectors());
+write("vectors/transactions.json", transactionVectors());
+write("vectors/state.json", stateVectors());
