@@ -1,4 +1,5 @@
 import type { Environment } from "../config/paths.ts";
+import type { SecretBytes } from "../crypto/secret-bytes.ts";
 
 /** Where a command writes to: a stream of the process, or a buffer in a test. */
 export interface Output {
@@ -42,6 +43,8 @@ export interface Io {
   onSignal(signal: StopSignal, listener: () => void): () => void;
   /** Opens an editor of lines. Absent where nobody sits at a terminal. */
   readonly openEditor?: (options: LineEditorOptions) => LineEditor;
+  /** Asks for a line and does not show what is typed. Absent where nobody sits at a terminal. */
+  readonly readSecret?: (prompt: string) => Promise<SecretBytes>;
   /** Ends the process at once. */
   exit(code: number): never;
 }

@@ -14,6 +14,7 @@ import { addSelfCommands } from "./commands/self.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addVersionCommand } from "./commands/version.ts";
+import { addWalletCommands } from "./commands/wallet.ts";
 import type { CliContext } from "./context.ts";
 import { OUTPUT_FORMATS } from "./format.ts";
 import { examples } from "./help.ts";
@@ -66,6 +67,7 @@ export function createProgram(context: CliContext): Command {
   addClientCommands(program, context);
   addStatusCommand(program, context);
   addReceiptCommands(program, context);
+  addWalletCommands(program, context);
   addAdminCommands(program, context);
   addKeysCommands(program, context);
   addConfigCommands(program, context);

@@ -204,6 +204,7 @@ describe("usage", () => {
       "client",
       "status",
       "receipt",
+      "wallet",
       "admin",
       "keys",
       "config",

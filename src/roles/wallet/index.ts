@@ -24,6 +24,7 @@ export { runSignerChild } from "./signer/child.ts";
 export { createSigner } from "./signer/create-signer.ts";
 export { AccountSigner } from "./signing/account-signer.ts";
 export { printableText } from "./signing/printable.ts";
+export { checkRawMessage } from "./signing/raw-message.ts";
 export type { WalletTables } from "./tables.ts";
 export { WalletConfig };
 

@@ -163,6 +163,11 @@ export class FileKeystore implements Keystore {
     return this.get(id);
   }
 
+  /** Decrypts a file that lies elsewhere. @throws AppError KEYSTORE_DAMAGED, INVALID_CREDENTIALS */
+  check(file: Uint8Array, password: SecretBytes): Promise<void> {
+    return this.#try(file, password);
+  }
+
   async delete(walletId: string, password: SecretBytes): Promise<void> {
     using _opened = await this.open(walletId, password);
     await this.#deps.files.remove(walletId);
