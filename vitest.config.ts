@@ -1,4 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { COMPILE_CACHE } from "./scripts/lib/compile-cache.ts";
+
+Object.assign(process.env, COMPILE_CACHE);
 
 /** Longest time one test may take: process tests start real daemons on two cores. */
 const TEST_TIMEOUT_MS = 30_000;

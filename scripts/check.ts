@@ -1,12 +1,16 @@
 /**
- * The gate: every check of the project, one after the other (they each use all cores), never stopping early,
- * so that one run shows everything that is wrong. `npm run check -- --only types,tests` runs a part of it.
+ * The gate: every check of the project, never stopping early, so that one run shows everything that is wrong. What
+ * uses one core runs two at a time, the rest one after the other. `npm run check -- --only types,tests` runs a part of it.
  */
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { COMPILE_CACHE } from "./lib/compile-cache.ts";
 import { killCommandsOnInterrupt } from "./lib/run-command.ts";
 import { runStep, STEPS, type Step, type StepResult } from "./lib/steps.ts";
 import { closingLine, tally } from "./lib/tally.ts";
+
+/** Light steps at one time: each has a core of its own. */
+const LIGHT_LANES = 2;
 
 /** Lines shown of a failed step: the end, where tools put what matters, without flooding the terminal. */
 const MAX_SHOWN_LINES = 300;
@@ -48,6 +52,31 @@ function printFailure(step: Step, output: string): void {
   console.log(`  again: npm run check -- --only ${step.name}`);
 }
 
+/** Runs the steps: light ones first, as many at a time as there are lanes, then the others one after the other. */
+async function runSteps(steps: readonly Step[]): Promise<ReadonlyMap<string, StepResult>> {
+  const results = new Map<string, StepResult>();
+  const drain = async (queue: Step[]): Promise<void> => {
+    for (let step = queue.shift(); step; step = queue.shift())
+      results.set(step.name, await show(step, results));
+  };
+  const light = steps.filter((step) => step.isLight);
+  await Promise.all(Array.from({ length: LIGHT_LANES }, () => drain(light)));
+  await drain(steps.filter((step) => !step.isLight));
+  return results;
+}
+
+/** Runs one step and prints how it went. */
+async function show(step: Step, done: ReadonlyMap<string, StepResult>): Promise<StepResult> {
+  console.log(`     ${step.name}: ${step.about} …`);
+  const startedAt = performance.now();
+  const result = refuseSkips(await runStep(step, done));
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const note = result.note === undefined ? "" : `, ${result.note}`;
+  console.log(`${result.ok ? "ok  " : "FAIL"} ${step.name} (${seconds} s${note})`);
+  if (!result.ok) printFailure(step, result.output);
+  return result;
+}
+
 async function main(): Promise<number> {
   if (values.list) {
     for (const step of STEPS) console.log(`${step.name.padEnd(14)}${step.about}`);
@@ -55,26 +84,15 @@ async function main(): Promise<number> {
   }
   process.chdir(root);
   process.env["PATH"] = [join(root, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
+  Object.assign(process.env, COMPILE_CACHE);
   killCommandsOnInterrupt();
-  const results: StepResult[] = [];
-  const failedSteps: string[] = [];
   const startedAt = performance.now();
-  for (const step of selectSteps(values.only)) {
-    console.log(`     ${step.name}: ${step.about} …`);
-    const stepStartedAt = performance.now();
-    const result = refuseSkips(await runStep(step));
-    const seconds = ((performance.now() - stepStartedAt) / 1000).toFixed(1);
-    const note = result.note === undefined ? "" : `, ${result.note}`;
-    console.log(`${result.ok ? "ok  " : "FAIL"} ${step.name} (${seconds} s${note})`);
-    if (!result.ok) printFailure(step, result.output);
-    results.push(result);
-    if (!result.ok) failedSteps.push(step.name);
-  }
-  const total = tally(results);
+  const results = await runSteps(selectSteps(values.only));
+  const total = tally([...results.values()]);
   for (const name of total.skipped) console.log(`skipped  ${name}`);
   // Last, so that whoever sees only the end of a long log sees what is wrong.
   for (const failure of total.failures) console.log(`failed   ${failure}`);
-  for (const name of failedSteps) console.log(`failed   step ${name}`);
+  for (const [name, { ok }] of results) if (!ok) console.log(`failed   step ${name}`);
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s in all`);
   console.log(closingLine(total));
   return total.failed === 0 ? 0 : 1;

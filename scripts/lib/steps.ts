@@ -36,25 +36,30 @@ export interface Step {
   readonly about: string;
   /** Files without which the step fails: a check that vanished must not look like one that passed. */
   readonly needs: readonly string[];
-  readonly run: () => Promise<StepResult>;
+  /** Whether it uses one core: then another light step may run beside it. */
+  readonly isLight?: boolean;
+  /** `done`: how the steps before it went, as far as they ran. */
+  readonly run: (done: ReadonlyMap<string, StepResult>) => Promise<StepResult>;
 }
 
-/** The gate, in this order: cheap checks first, and the binary before the tests that start it. */
+/** The gate, in this order: light checks first, the longest of them in front, and the binary before what starts it. */
 export const STEPS: readonly Step[] = [
+  { name: "types", about: "types (tsc)", needs: ["tsconfig.json"], isLight: true, run: command("tsc") },
   {
     name: "format",
     about: "format and lint (biome)",
     needs: ["biome.json"],
+    isLight: true,
     run: command("biome", "ci", "--error-on-warnings"),
   },
-  { name: "types", about: "types (tsc)", needs: ["tsconfig.json"], run: command("tsc") },
   {
     name: "dependencies",
     about: "direction of imports (dependency-cruiser)",
     needs: ["scripts/check-dependencies.ts", ".dependency-cruiser.mjs"],
+    isLight: true,
     run: command("node", "scripts/check-dependencies.ts"),
   },
-  { name: "unused", about: "unused code (knip)", needs: ["knip.json"], run: command("knip") },
+  { name: "unused", about: "unused code (knip)", needs: ["knip.json"], isLight: true, run: command("knip") },
   {
     name: "generated",
     about: "generated files are fresh",
@@ -65,9 +70,10 @@ export const STEPS: readonly Step[] = [
       "scripts/gen-tokenizer.ts",
       "scripts/gen-migrations-lock.ts",
     ],
+    isLight: true,
     run: checkGenerated,
   },
-  { name: "build", about: `build ${BINARY}`, needs: ["scripts/build.ts"], run: build },
+  { name: "build", about: `build ${BINARY}`, needs: ["scripts/build.ts"], isLight: true, run: build },
   { name: "tests", about: "tests (vitest)", needs: ["vitest.config.ts"], run: runTests },
   {
     name: "torture",
@@ -97,19 +103,28 @@ export const STEPS: readonly Step[] = [
     name: "mutants",
     about: "every checker catches its mutant",
     needs: ["scripts/mutants/run.ts"],
-    run: command("node", "scripts/mutants/run.ts"),
+    run: runMutants,
   },
 ];
 
 /** Runs a step, or fails it when a file it needs is missing. */
-export async function runStep(step: Step): Promise<StepResult> {
+export async function runStep(
+  step: Step,
+  done: ReadonlyMap<string, StepResult> = new Map(),
+): Promise<StepResult> {
   const missing = step.needs.filter((file) => !existsSync(file));
   if (missing.length > 0) return { ok: false, output: `missing: ${missing.join(", ")}\n` };
-  return step.run();
+  return step.run(done);
 }
 
-function command(name: string, ...args: readonly string[]): () => Promise<StepResult> {
+function command(name: string, ...args: readonly string[]): Step["run"] {
   return async () => toStepResult(await runCommand(name, args, STEP_TIMEOUT_MS));
+}
+
+/** Tests that were green in this run are not run again without the faults. */
+function runMutants(done: ReadonlyMap<string, StepResult>): Promise<StepResult> {
+  const flags = done.get("tests")?.ok ? ["--tests-are-green"] : [];
+  return command("node", "scripts/mutants/run.ts", ...flags)(done);
 }
 
 function toStepResult(result: CommandResult): StepResult {

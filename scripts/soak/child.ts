@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { COMPILE_CACHE } from "../lib/compile-cache.ts";
 import type { Findings } from "../torture/findings.ts";
 
 /** Lines of a process's log that are kept to explain its unexpected end. */
@@ -31,7 +32,7 @@ export class Child {
   constructor({ name, file, args, execArgv = [], env = {}, findings, onLine }: ChildOptions) {
     this.#child = fork(file, [...args], {
       execArgv: [...execArgv],
-      env: { PATH: process.env["PATH"] ?? "", ...env },
+      env: { PATH: process.env["PATH"] ?? "", ...COMPILE_CACHE, ...env },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     living.add(this.#child);

@@ -3,6 +3,7 @@ import { existsSync, globSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { COMPILE_CACHE } from "../lib/compile-cache.ts";
 import type { Findings } from "./findings.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -82,7 +83,7 @@ export class Program {
     const [program = "", ...first] = this.#command;
     const child = spawn(program, [...first, ...this.#options.args], {
       cwd: ROOT,
-      env: { PATH: process.env["PATH"] ?? "", ...this.#options.env },
+      env: { PATH: process.env["PATH"] ?? "", ...COMPILE_CACHE, ...this.#options.env },
       stdio: ["ignore", "ignore", "pipe"],
     });
     living.add(child);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AppError } from "../../../kernel/errors.ts";
 import { createLog } from "../../../kernel/log.ts";
 import { BUILTIN_MODEL, createBuiltinEngine } from "./builtin.ts";
@@ -36,15 +36,17 @@ const RAW = { model: BUILTIN_MODEL, prefix: "", max_tokens: 3, temperature: 0 };
 let directory: string;
 let engine: LlamaEngine;
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "aitbc-engine-"));
-  engine = createBuiltinEngine({ ...common, command: command() });
-});
-
-afterEach(async () => {
-  await engine[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
-});
+/** Opens an engine for each test of a group, or one for all of them, which starts one child. */
+function useEngine(before: typeof beforeAll, after: typeof afterAll): void {
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), "aitbc-engine-"));
+    engine = createBuiltinEngine({ ...common, command: command() });
+  });
+  after(async () => {
+    await engine[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true, force: true });
+  });
+}
 
 function command(): readonly string[] {
   return [process.execPath, join(root, "src/main.ts"), "__engine", directory];
@@ -112,6 +114,8 @@ function exists(pid: number): boolean {
 }
 
 describe("the built-in model", () => {
+  useEngine(beforeAll, afterAll);
+
   it("offers itself with its hash and context, and can run", async () => {
     expect(await engine.models()).toEqual([
       {
@@ -185,6 +189,8 @@ describe("the built-in model", () => {
 });
 
 describe("what cannot be run", () => {
+  useEngine(beforeEach, afterEach);
+
   it("refuses more input than the context holds", async () => {
     const error = await failure(answer(ask("fox ".repeat(600))));
     expect(error.code).toBe("INVALID_PAYLOAD");
@@ -223,6 +229,8 @@ describe("what cannot be run", () => {
 });
 
 describe("any GGUF file", () => {
+  useEngine(beforeEach, afterEach);
+
   it("runs with as many threads as there are cores, and a context of its own", async () => {
     await using own = createLlamaEngine({
       ...common,
@@ -239,6 +247,8 @@ describe("any GGUF file", () => {
 });
 
 describe("abort, deadline, crash", () => {
+  useEngine(beforeEach, afterEach);
+
   it("frees the child's slots when jobs are aborted, and serves the next ones from the same child", async () => {
     const abort = new AbortController();
     // Nobody takes their pieces: nothing but the abort ever ends these two.
@@ -273,7 +283,7 @@ describe("abort, deadline, crash", () => {
   it("kills a child that hangs past the deadline, one second later, and starts another", async () => {
     // The model is in memory: the deadline is the run's alone.
     await answer(ask("What is 1 + 1?"));
-    const { outcome } = await startLong({ onChunk: never, deadlineMs: 4000 });
+    const { outcome } = await startLong({ onChunk: never, deadlineMs: 2000 });
     const pid = engine.pid;
     if (pid === undefined) throw new Error("no child");
     process.kill(pid, "SIGSTOP");
