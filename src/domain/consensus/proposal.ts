@@ -3,7 +3,7 @@ import { fromBase64Url, toBase64Url } from "../../crypto/bytes.ts";
 import { canonicalizeSigned, parseCanonical } from "../../crypto/canonical-json.ts";
 import { SIGNATURE_BYTES, verify } from "../../crypto/ed25519.ts";
 import { signBytes } from "../../crypto/sign-bytes.ts";
-import { ADDRESS, HASH, readInteger, readMembers, readOneOf, readText, SIGNATURE } from "./read.ts";
+import { ADDRESS, HASH, readInteger, readMembers, readOneOf, readText, refuse, SIGNATURE } from "./read.ts";
 import type { Sign, Verify } from "./vote.ts";
 
 /** `valid_round` of a block that no quorum has prevoted yet. */
@@ -69,11 +69,13 @@ export function parseProposal(text: string): Proposal {
 export function readProposal(value: unknown, pointer = ""): Proposal {
   const members = readMembers(value, pointer, NAMES);
   const round = readInteger(members.round, `${pointer}/round`);
+  const valid_round = readInteger(members.valid_round, `${pointer}/valid_round`, NO_ROUND);
+  if (valid_round >= round) refuse(`${pointer}/valid_round`, "a round below the proposal's");
   return {
     v: readOneOf(members.v, `${pointer}/v`, [1]),
     height: readInteger(members.height, `${pointer}/height`, 1),
     round,
-    valid_round: readInteger(members.valid_round, `${pointer}/valid_round`, NO_ROUND),
+    valid_round,
     block_hash: readText(members.block_hash, `${pointer}/block_hash`, HASH),
     proposer: readText(members.proposer, `${pointer}/proposer`, ADDRESS),
     signature: readText(members.signature, `${pointer}/signature`, SIGNATURE),
