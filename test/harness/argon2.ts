@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { loadArgon2Binding } from "../../src/app/addon.ts";
 import { type Argon2Binding, type Argon2id, createArgon2id } from "../../src/crypto/argon2id.ts";
 
@@ -7,9 +6,3 @@ export const argon2Binding: Argon2Binding = loadArgon2Binding("");
 
 /** Argon2id as the product runs it: 64 MiB take a fifth of a second. */
 export const argon2id: Argon2id = createArgon2id(argon2Binding);
-
-/** A key from a password at no cost, for tests of everything but the hash itself. */
-export const cheapKdf: Argon2id = async (password, salt, { memoryKib, passes, lanes }) =>
-  Uint8Array.from(
-    createHash("sha256").update(`${memoryKib},${passes},${lanes},`).update(salt).update(password).digest(),
-  );

@@ -6,7 +6,7 @@ import { SecretBytes } from "../../src/crypto/secret-bytes.ts";
 import { systemRandomBytes } from "../../src/kernel/ids.ts";
 import { FileKeystore } from "../../src/roles/wallet/keystore/file-keystore.ts";
 import { type Disk, KeystoreFiles } from "../../src/roles/wallet/keystore/files.ts";
-import { cheapKdf } from "./argon2.ts";
+import { cheapKdf } from "./cheap-kdf.ts";
 
 export const GOOD_PASSWORD = "Correct-Horse-7";
 export const OTHER_PASSWORD = "one two three four fives";
