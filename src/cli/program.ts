@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { readBuildInfo } from "../app/build-info.ts";
 import { addAdminCommands } from "./commands/admin.ts";
 import { addBackupCommands } from "./commands/backup.ts";
+import { addChainCommands } from "./commands/chain.ts";
 import { addClientCommands } from "./commands/client.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addConfigCommands } from "./commands/config.ts";
@@ -67,6 +68,7 @@ export function createProgram(context: CliContext): Command {
   addClientCommands(program, context);
   addStatusCommand(program, context);
   addReceiptCommands(program, context);
+  addChainCommands(program, context);
   addWalletCommands(program, context);
   addAdminCommands(program, context);
   addKeysCommands(program, context);
