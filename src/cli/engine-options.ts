@@ -4,12 +4,12 @@ import type { FlagMap } from "./options.ts";
 /** The options that choose engines, for every command that runs them. */
 export const ENGINE_FLAGS: FlagMap = {
   engine: ["--engine", "miner.engine"],
-  modelPath: ["--model-path", "miner.llama.model_path"],
-  gpu: ["--gpu", "miner.llama.gpu"],
-  runtimePath: ["--runtime-path", "miner.llama.runtime_path"],
-  threads: ["--threads", "miner.llama.threads"],
-  ollamaUrl: ["--ollama-url", "miner.ollama.url"],
-  openaiUrl: ["--openai-url", "miner.openai.url"],
+  modelPath: ["--model-path", "miner.engines.llama.model_path"],
+  gpu: ["--gpu", "miner.engines.llama.gpu"],
+  runtimePath: ["--runtime-path", "miner.engines.llama.path"],
+  threads: ["--threads", "miner.engines.llama.threads"],
+  ollamaUrl: ["--ollama-url", "miner.engines.ollama.url"],
+  openaiUrl: ["--openai-url", "miner.engines.openai.url"],
 };
 
 /** Adds the options of `ENGINE_FLAGS` to a command. */

@@ -124,7 +124,10 @@ describe("aitbc miner bench", () => {
     const [result] = JSON.parse(terminal.stdout) as [Record<string, unknown>];
     expect(result).toMatchObject({ engine: "openai", model: "m", tokens: 3, error: null });
     const file = join(home, "config.json");
-    writeFileSync(file, JSON.stringify({ miner: { engine: "openai", openai: { url: other.url } } }));
+    writeFileSync(
+      file,
+      JSON.stringify({ miner: { engine: "openai", engines: { openai: { url: other.url } } } }),
+    );
     const doctor = new Terminal();
     await doctor.run("doctor", "--config-file", file, "--data-dir", join(home, "data"));
     expect(doctor.stdout).toContain(`openai: vllm at ${other.url}`);
@@ -145,7 +148,7 @@ describe("SIGHUP", () => {
     const file = join(home, "config.json");
     const settings = {
       client: { url: "http://127.0.0.1:9" },
-      miner: { engine: "ollama", ollama: { url: server.url } },
+      miner: { engine: "ollama", engines: { ollama: { url: server.url } } },
     };
     const write = (miner: object): void =>
       writeFileSync(file, JSON.stringify({ ...settings, miner: { ...settings.miner, ...miner } }));

@@ -15,7 +15,7 @@ beforeEach(async () => {
   server = await OllamaServer.start();
   server.models = [{ name: MODEL, digest: "a".repeat(64), context: 4096 }];
   daemon = await TestDaemon.start({
-    settings: { roles: "coordinator,miner", "miner.ollama.url": server.url, "miner.slots": "1" },
+    settings: { roles: "coordinator,miner", "miner.engines.ollama.url": server.url, "miner.slots": "1" },
   });
 });
 afterEach(async () => {

@@ -36,7 +36,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   stop_seconds: "5",
   "miner.drain_seconds": "0",
   // The discard port, where nothing listens: a test must not find the Ollama of the machine that it runs on.
-  "miner.ollama.url": "http://127.0.0.1:9",
+  "miner.engines.ollama.url": "http://127.0.0.1:9",
 };
 
 function testConfig(dataDir: string, settings: Readonly<Record<string, string>>): Config {

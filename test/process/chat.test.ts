@@ -37,7 +37,7 @@ beforeEach(() => {
   ollama.answer = STORY;
 });
 
-const ollamaEnv = () => ({ AITBC_MINER__ENGINE: "ollama", AITBC_MINER__OLLAMA__URL: ollama.url });
+const ollamaEnv = () => ({ AITBC_MINER__ENGINE: "ollama", AITBC_MINER__ENGINES__OLLAMA__URL: ollama.url });
 
 /** Answers stop behind their first piece until `release`. */
 function holdAnswers(): void {

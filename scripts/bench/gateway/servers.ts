@@ -65,7 +65,7 @@ export function startCoordinator(directory: string): Promise<Server & { readonly
 export function startAitbc(directory: string, upstream: Server): Promise<Server> {
   return startDaemon(directory, "coordinator,miner", {
     AITBC_MINER__ENGINE: "openai",
-    AITBC_MINER__OPENAI__URL: upstream.url.replace("/chat/completions", ""),
+    AITBC_MINER__ENGINES__OPENAI__URL: upstream.url.replace("/chat/completions", ""),
     AITBC_MINER__SLOTS: String(SLOTS),
   });
 }

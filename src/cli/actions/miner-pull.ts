@@ -8,12 +8,12 @@ import { loadCommandConfig } from "../session.ts";
 import { listenForStop } from "./run-daemon.ts";
 
 const BYTES_PER_MB = 1024 * 1024;
-const FLAGS: FlagMap = { ollamaUrl: ["--ollama-url", "miner.ollama.url"] };
+const FLAGS: FlagMap = { ollamaUrl: ["--ollama-url", "miner.engines.ollama.url"] };
 
 /** Lets this machine's Ollama fetch a model. An interrupted pull goes on where it was. */
 export async function pullMinerModel(io: Io, model: string, options: GlobalOptions): Promise<void> {
   const { config } = await loadCommandConfig(io, options, FLAGS);
-  const { url } = config.miner.ollama;
+  const { url } = config.miner.engines.ollama;
   const stop = listenForStop(io);
   const abort = new AbortController();
   void stop.asked.then(() =>

@@ -38,7 +38,7 @@ const LlamaConfig = z.strictObject({
     .union([z.literal(false), z.enum(["auto", "cuda", "vulkan", "metal"])])
     .default(false)
     .meta({ description: "GPU backend of llama.cpp, where its package is installed" }),
-  runtime_path: z.string().min(1).nullable().default(null).meta({
+  path: z.string().min(1).nullable().default(null).meta({
     description:
       "Folder that holds node-llama-cpp with its CUDA or Vulkan package; null takes the program's own",
     path: true,
@@ -131,10 +131,14 @@ export const MinerConfig = z.strictObject({
     description:
       "auto offers the built-in model, llama's where model_path is set, openai's where its url is, and Ollama's where it answers",
   }),
-  // Parsed from the empty object, so that each member's default holds.
-  llama: LlamaConfig.prefault({}),
-  ollama: OllamaConfig.prefault({}),
-  openai: OpenAiConfig.prefault({}),
+  // Parsed from empty objects, so that each member's default holds.
+  engines: z
+    .strictObject({
+      llama: LlamaConfig.prefault({}),
+      ollama: OllamaConfig.prefault({}),
+      openai: OpenAiConfig.prefault({}),
+    })
+    .prefault({}),
   max_unsecured_bytes: z
     .int()
     .min(1024)

@@ -30,10 +30,11 @@ export interface EngineSetup {
  */
 export async function createEngines(setup: EngineSetup): Promise<Engine[]> {
   const { config, inputs, log } = setup;
-  const { engine, llama, ollama, openai, slots } = config;
+  const { engine, slots } = config;
+  const { llama, ollama, openai } = config.engines;
   const engines: Engine[] = [];
   if (engine === "openai" && openai.url === null) {
-    throw new AppError("INVALID_CONFIG", "miner.engine is openai, but miner.openai.url is not set");
+    throw new AppError("INVALID_CONFIG", "miner.engine is openai, but miner.engines.openai.url is not set");
   }
   if ((engine === "openai" || engine === "auto") && openai.url !== null) {
     engines.push(createOpenAiEngine(openai, openai.url));
@@ -44,14 +45,17 @@ export async function createEngines(setup: EngineSetup): Promise<Engine[]> {
     engines.push(new OllamaEngine({ url, findKey, contextTokens, pull, optional: engine === "auto", log }));
   }
   if (engine === "llama" && llama.model_path === null) {
-    throw new AppError("INVALID_CONFIG", "miner.engine is llama, but miner.llama.model_path is not set");
+    throw new AppError(
+      "INVALID_CONFIG",
+      "miner.engine is llama, but miner.engines.llama.model_path is not set",
+    );
   }
   if ((engine === "llama" || engine === "auto") && llama.model_path !== null) {
     engines.push(await createOwnModelEngine(setup, llama.model_path));
   } else if (llama.gpu !== false) {
     throw new AppError(
       "INVALID_CONFIG",
-      `miner.llama.gpu is ${llama.gpu}, but no model is run by llama.cpp on it; set miner.llama.model_path (--model-path)`,
+      `miner.engines.llama.gpu is ${llama.gpu}, but no model is run by llama.cpp on it; set miner.engines.llama.model_path (--model-path)`,
     );
   }
   if (engine === "builtin" || engine === "auto") {
@@ -71,7 +75,7 @@ export async function createEngines(setup: EngineSetup): Promise<Engine[]> {
   return engines;
 }
 
-function createOpenAiEngine(config: MinerConfig["openai"], url: string): Engine {
+function createOpenAiEngine(config: MinerConfig["engines"]["openai"], url: string): Engine {
   const { server, models, context_tokens, features, continues } = config;
   return new OpenAiEngine({
     url,
@@ -88,7 +92,7 @@ function createOpenAiEngine(config: MinerConfig["openai"], url: string): Engine 
 }
 
 /** Where a server's key comes from. */
-type KeySource = Pick<MinerConfig["openai"], "api_key" | "api_key_file">;
+type KeySource = Pick<MinerConfig["engines"]["openai"], "api_key" | "api_key_file">;
 
 /** Finds a server's key. Its file is read for each call, since the key may be replaced. */
 function createFindKey(
@@ -101,21 +105,21 @@ function createFindKey(
     if (key) return key;
     throw new AppError(
       "ENGINE_UNAVAILABLE",
-      `miner.${engine}.api_key_file names ${api_key_file}, which holds no key`,
+      `miner.engines.${engine}.api_key_file names ${api_key_file}, which holds no key`,
     );
   };
 }
 
 function nameOfKey({ api_key, api_key_file }: KeySource): string {
-  if (api_key !== undefined) return "the key of AITBC_MINER__OPENAI__API_KEY";
-  if (api_key_file !== undefined) return `the key in ${api_key_file} (miner.openai.api_key_file)`;
-  return "calls without a key; set miner.openai.api_key_file";
+  if (api_key !== undefined) return "the key of AITBC_MINER__ENGINES__OPENAI__API_KEY";
+  if (api_key_file !== undefined) return `the key in ${api_key_file} (miner.engines.openai.api_key_file)`;
+  return "calls without a key; set miner.engines.openai.api_key_file";
 }
 
 async function createOwnModelEngine(setup: EngineSetup, modelPath: string): Promise<Engine> {
   const { config, inputs, probeGpus, log } = setup;
-  const { name, threads, context_tokens, gpu, runtime_path } = config.llama;
-  const found = runtime_path === null ? undefined : findLlamaRuntime(runtime_path);
+  const { name, threads, context_tokens, gpu, path } = config.engines.llama;
+  const found = path === null ? undefined : findLlamaRuntime(path);
   const runtime = found ?? inputs.llamaRuntime;
   if (gpu !== false) requireGpu(gpu, await probeGpus(), runtime ?? { backends: [] });
   return createLlamaEngine({

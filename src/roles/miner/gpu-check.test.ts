@@ -38,7 +38,7 @@ describe("--gpu", () => {
 
   it("refuses where llama.cpp cannot use the GPU, and says how to get one that can", () => {
     expect(() => requireGpu("auto", NVIDIA, { backends: [] }, "linux")).toThrow(
-      /nvidia-smi: 1 GPU.*has no GPU backend; set miner\.llama\.runtime_path/,
+      /nvidia-smi: 1 GPU.*has no GPU backend; set miner\.engines\.llama\.path/,
     );
     expect(() => requireGpu("cuda", NVIDIA, { backends: ["vulkan"] }, "linux")).toThrow(/only vulkan/);
   });
@@ -70,7 +70,7 @@ function install(path: string, packages: readonly string[]): void {
   for (const name of packages) mkdirSync(join(path, "@node-llama-cpp", name), { recursive: true });
 }
 
-describe("runtime_path", () => {
+describe("the folder of a runtime", () => {
   it("finds node-llama-cpp and its GPU packages for this platform, however the folder is named", () => {
     const root = folder();
     const modules = join(root, "node_modules");
@@ -114,25 +114,27 @@ describe("engines", () => {
 
   it("are chosen by the configuration", async () => {
     expect(await create({})).toEqual(["ollama", "builtin"]);
-    expect(await create({ llama: own })).toEqual(["ollama", "llama", "builtin"]);
+    expect(await create({ engines: { llama: own } })).toEqual(["ollama", "llama", "builtin"]);
     expect(await create({ engine: "ollama" })).toEqual(["ollama"]);
     expect(await create({ engine: "builtin" })).toEqual(["builtin"]);
-    expect(await create({ engine: "llama", llama: own })).toEqual(["llama"]);
+    expect(await create({ engine: "llama", engines: { llama: own } })).toEqual(["llama"]);
     await expect(create({ engine: "llama" })).rejects.toMatchObject({ code: "INVALID_CONFIG" });
   });
 
   it("refuse a GPU that cannot be used", async () => {
-    await expect(create({ llama: { ...own, gpu: "auto" } }, NVIDIA)).rejects.toMatchObject({
+    await expect(create({ engines: { llama: { ...own, gpu: "auto" } } }, NVIDIA)).rejects.toMatchObject({
       code: "ENGINE_UNAVAILABLE",
     });
-    await expect(create({ llama: { gpu: "auto" } })).rejects.toMatchObject({ code: "INVALID_CONFIG" });
+    await expect(create({ engines: { llama: { gpu: "auto" } } })).rejects.toMatchObject({
+      code: "INVALID_CONFIG",
+    });
   });
 
   it("take the runtime that the configuration names", async () => {
     const root = folder();
     install(join(root, "node_modules"), [`${PLATFORM}-vulkan`]);
-    const llama = { ...own, gpu: "auto", runtime_path: root };
-    expect(await create({ engine: "llama", llama }, AMD)).toEqual([
+    const llama = { ...own, gpu: "auto", path: root };
+    expect(await create({ engine: "llama", engines: { llama } }, AMD)).toEqual([
       "llama",
       join(root, "node_modules/node-llama-cpp/dist/index.js"),
     ]);

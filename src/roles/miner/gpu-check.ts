@@ -25,11 +25,11 @@ export function requireGpu(
   const has = backends.length === 0 ? "no GPU backend" : `only ${backends.join(" and ")}`;
   throw unusable(
     wanted,
-    `a GPU was found (${found}), but the llama.cpp in use has ${has}; set miner.llama.runtime_path to a folder made with: npm install --prefix FOLDER node-llama-cpp`,
+    `a GPU was found (${found}), but the llama.cpp in use has ${has}; set miner.engines.llama.path to a folder made with: npm install --prefix FOLDER node-llama-cpp`,
   );
 }
 
 function unusable(wanted: string, reason: string): AppError {
-  const advice = "leave --gpu (miner.llama.gpu) out to compute on the processor";
+  const advice = "leave --gpu (miner.engines.llama.gpu) out to compute on the processor";
   return new AppError("ENGINE_UNAVAILABLE", `--gpu ${wanted}: ${reason}; or ${advice}`);
 }

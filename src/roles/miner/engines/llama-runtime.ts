@@ -36,7 +36,7 @@ export function findLlamaRuntime(folder: string): LlamaRuntime {
   }
   throw new AppError(
     "ENGINE_UNAVAILABLE",
-    `miner.llama.runtime_path: ${folder} holds no ${NAME} (looked for ${places.join(", ")}); install it with: npm install --prefix ${folder} ${NAME}`,
+    `miner.engines.llama.path: ${folder} holds no ${NAME} (looked for ${places.join(", ")}); install it with: npm install --prefix ${folder} ${NAME}`,
   );
 }
 

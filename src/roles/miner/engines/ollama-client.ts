@@ -102,7 +102,7 @@ async function refusal(response: Response): Promise<AppError> {
   }
   const { status } = response;
   if (status === 401 || status === 403) {
-    const detail = `the Ollama server does not accept the key of miner.ollama.api_key_file: ${shorten(reason)}`;
+    const detail = `the Ollama server does not accept the key of miner.engines.ollama.api_key_file: ${shorten(reason)}`;
     return new AppError("ENGINE_UNAVAILABLE", detail, { meta: { status } });
   }
   return new AppError(codeOfStatus(status, reason), `Ollama: ${shorten(reason)}`, { meta: { status } });

@@ -223,7 +223,7 @@ describe("failure", () => {
     server.refusal = { status: 401, reason: "The API key is missing or not valid" };
     expect(await failure(answer(ask()))).toMatchObject({
       code: "ENGINE_UNAVAILABLE",
-      message: expect.stringContaining("miner.ollama.api_key_file"),
+      message: expect.stringContaining("miner.engines.ollama.api_key_file"),
     });
   });
 

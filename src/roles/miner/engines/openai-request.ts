@@ -151,7 +151,7 @@ function rename(
   if (name !== undefined) return { [name]: value };
   throw new AppError(
     "UNSUPPORTED_FEATURE",
-    `the server is not known to support ${member}; miner.openai.server says what it is`,
+    `the server is not known to support ${member}; miner.engines.openai.server says what it is`,
     { meta: { member } },
   );
 }
