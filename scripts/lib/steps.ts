@@ -16,6 +16,9 @@ const TORTURE_ARGS = ["--kills", "50", "--seed", "1"];
 /** Schedules and seed of the interleavings in the gate; without arguments the script plays 10,000. */
 const INTERLEAVE_ARGS = ["--schedules", "200", "--seed", "1"];
 
+/** Seeds of the simulated chain in the gate, and the same ones each time; README.md of scripts/sim says how many more. */
+const CONSENSUS_ARGS = ["--seeds", "200", "--from", "1"];
+
 /** The soak of streams in the gate. */
 const STREAMS_ARGS = ["--clients", "6", "--seconds", "5", "--seed", "1"];
 
@@ -86,6 +89,12 @@ export const STEPS: readonly Step[] = [
     about: "paused, late, repeated and lying miners",
     needs: ["scripts/sim/interleave.ts"],
     run: command("node", "scripts/sim/interleave.ts", ...INTERLEAVE_ARGS),
+  },
+  {
+    name: "consensus",
+    about: "validators agree, and go on, through storms, crashes and lies",
+    needs: ["scripts/sim/consensus.ts", "test/sim/simulate.ts"],
+    run: command("node", "scripts/sim/consensus.ts", ...CONSENSUS_ARGS),
   },
   {
     name: "soak",

@@ -1,3 +1,4 @@
+import { CONSENSUS_MUTANTS } from "./consensus.ts";
 import { FENCES } from "./fences.ts";
 import { LEAKS } from "./leaks.ts";
 import type { Mutant } from "./mutant.ts";
@@ -365,4 +366,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...FENCES,
   ...LEAKS,
   ...STREAMS,
+  ...CONSENSUS_MUTANTS,
 ];

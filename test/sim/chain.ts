@@ -6,7 +6,7 @@ import type { Certificate } from "../../src/domain/consensus/certificate.ts";
 import type { HeaderFrame, HeightInput } from "../../src/domain/consensus/event.ts";
 import { headerHash } from "../../src/domain/consensus/header.ts";
 import { ValidatorSet } from "../../src/domain/consensus/validator-set.ts";
-import { keyOf } from "./keys.ts";
+import { keyOf } from "../harness/validators.ts";
 
 /** Hash of the genesis file of every simulated chain. */
 export const GENESIS = sha256("simulated genesis");

@@ -4,8 +4,8 @@ import type { FinalBlock } from "../../src/domain/consensus/block.ts";
 import { type Evidence, offenceOf, verifyEvidence } from "../../src/domain/consensus/evidence.ts";
 import type { ConsensusMessage } from "../../src/domain/consensus/message.ts";
 import type { Verify, Vote } from "../../src/domain/consensus/vote.ts";
+import { addressOf, keyOf } from "../harness/validators.ts";
 import { GENESIS } from "./chain.ts";
-import { addressOf, keyOf } from "./keys.ts";
 
 function votesIn(message: ConsensusMessage): readonly Vote[] {
   if (message.type === "vote") return [message.vote];

@@ -4,7 +4,7 @@ import type { Block } from "./block.ts";
 import type { Certificate } from "./certificate.ts";
 import type { HeightInput } from "./event.ts";
 import type { Proposal } from "./proposal.ts";
-import type { Locks, SignState, Step } from "./sign-state.ts";
+import { type Locks, NO_LOCKS, type SignState, type Step } from "./sign-state.ts";
 import type { Timing } from "./timing.ts";
 import type { Sign, Verify, Vote } from "./vote.ts";
 
@@ -80,6 +80,24 @@ export interface State {
   readonly signState: SignState;
   /** The peer that sent this height's block as final: it has more, and is asked as soon as the next height starts. */
   readonly helper: string | null;
+}
+
+/** A height that has just begun. */
+export function createState(settings: Settings, input: HeightInput, signState: SignState): State {
+  return {
+    settings,
+    input,
+    phase: "waiting",
+    round: 0,
+    step: "propose",
+    locks: NO_LOCKS,
+    rounds: new Map(),
+    blocks: new Map(),
+    reported: new Set(),
+    early: new Map(),
+    signState,
+    helper: null,
+  };
 }
 
 /** A round as far as it is known. */

@@ -7,24 +7,21 @@ import { AppError } from "../../kernel/errors.ts";
 import type { Block } from "./block.ts";
 import { findBlockProblem } from "./check-block.ts";
 import { acceptEarly } from "./early.ts";
-import type { ConsensusEffect, ConsensusEvent, HeightInput, StoredBlock } from "./event.ts";
+import type { ConsensusEffect, ConsensusEvent, HeightInput } from "./event.ts";
 import { headerHash } from "./header.ts";
 import { NO_ROUND } from "./proposal.ts";
 import { receive } from "./receive.ts";
-import { acceptCertificate, acceptProposal, acceptVote, learnBlock } from "./record.ts";
 import { schedule, startRound } from "./rounds.ts";
 import { applyRules } from "./rules.ts";
-import { afterFinalBlock, NO_LOCKS, type SignState } from "./sign-state.ts";
+import { afterFinalBlock } from "./sign-state.ts";
 import { castVote, propose } from "./signing.ts";
-import { findOwnAddress, findProof, getRound, type Settings, type State } from "./state.ts";
+import { createState, findOwnAddress, getRound, type State } from "./state.ts";
 import { statusOf } from "./status.ts";
 import type { Timeout } from "./timing.ts";
 import { Work } from "./work.ts";
 
-type Stepped = [state: State, effects: readonly ConsensusEffect[]];
-
 /** The state after an event, and what is to be done. Never throws for what a peer sends. */
-export function step(state: State, event: ConsensusEvent): Stepped {
+export function step(state: State, event: ConsensusEvent): [State, readonly ConsensusEffect[]] {
   const work = new Work(state);
   happen(work, event);
   applyRules(work);
@@ -61,71 +58,14 @@ function happen(work: Work, event: ConsensusEvent): void {
   }
 }
 
-function emptyState(settings: Settings, input: HeightInput, signState: SignState): State {
-  return {
-    settings,
-    input,
-    phase: "waiting",
-    round: 0,
-    step: "propose",
-    locks: NO_LOCKS,
-    rounds: new Map(),
-    blocks: new Map(),
-    reported: new Set(),
-    early: new Map(),
-    signState,
-    helper: null,
-  };
-}
-
 function startHeight(work: Work, input: HeightInput): void {
   const { settings, signState, early, helper } = work.state;
   const counted = afterFinalBlock(signState, input.parent.time);
-  work.state = emptyState(settings, input, counted);
+  work.state = createState(settings, input, counted);
   work.mustSave = counted !== signState;
   schedule(work, "empty-block");
   acceptEarly(work, early.values());
   if (helper !== null) work.send(statusOf(work.state), helper);
-}
-
-/**
- * Starts a node, or starts it again after a crash. `signState` is what was last saved, and `stored` the blocks that
- * were stored for this height; the node goes on at the place where it last signed, and says the same things again.
- */
-export function resume(
-  settings: Settings,
-  input: HeightInput,
-  signState: SignState,
-  stored: readonly StoredBlock[],
-): Stepped {
-  const work = new Work(emptyState(settings, input, signState));
-  if (signState.height === input.height) takeUp(work, stored);
-  else schedule(work, "empty-block");
-  applyRules(work);
-  return work.finish();
-}
-
-function takeUp(work: Work, stored: readonly StoredBlock[]): void {
-  const { signState } = work.state;
-  const { locked_round, locked_hash, valid_round, valid_hash, round } = signState;
-  const locks = { locked_round, locked_hash, valid_round, valid_hash };
-  work.update({ phase: "deciding", round, step: signState.step, locks });
-  for (const { block, proof } of stored) {
-    learnBlock(work, headerHash(block.header), block);
-    if (proof) acceptCertificate(work, proof);
-  }
-  for (const proposal of signState.proposals) {
-    const known = work.state.blocks.get(proposal.block_hash);
-    if (!known) continue;
-    acceptProposal(work, proposal, known.block, true);
-    const proof = findProof(work.state, proposal);
-    work.send({ type: "proposal", proposal, block: known.block, proof });
-  }
-  for (const vote of signState.votes) {
-    acceptVote(work, vote);
-    work.send({ type: "vote", vote });
-  }
-  if (signState.step === "propose") schedule(work, "propose");
 }
 
 /** Lines 57 to 67. */

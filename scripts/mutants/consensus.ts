@@ -1,0 +1,109 @@
+import type { Mutant } from "./mutant.ts";
+
+const CONSENSUS = "src/domain/consensus";
+
+/** Faults of the consensus rules: a hundred seeds of the simulated chain must see each. */
+export const CONSENSUS_MUTANTS: readonly Mutant[] = [
+  {
+    name: "quorum-of-two-in-four",
+    breaks: "two quorums share an honest validator",
+    edits: [
+      {
+        file: `${CONSENSUS}/validator-set.ts`,
+        find: "this.quorum = Math.floor((2 * count) / 3) + 1;",
+        replace: "this.quorum = Math.floor((2 * count) / 3);",
+      },
+    ],
+    check: simulated("conflicting final blocks"),
+  },
+  {
+    name: "no-locking",
+    breaks: "who precommitted a block prevotes no other one without a proof of lock",
+    edits: [
+      {
+        file: `${CONSENSUS}/rules.ts`,
+        find: "(isUnlocked || locked_hash === block_hash)",
+        replace: '(isUnlocked || locked_hash !== "")',
+      },
+    ],
+    check: simulated("an honest validator forgot its lock"),
+  },
+  {
+    name: "sign-state-after-sending",
+    breaks: "a vote is saved before it leaves",
+    edits: [
+      {
+        file: `${CONSENSUS}/work.ts`,
+        find: "[...stores, ...saves, ...this.#effects]",
+        replace: "[...stores, ...this.#effects, ...saves]",
+      },
+    ],
+    check: simulated("an honest validator said two things"),
+  },
+  {
+    name: "timeouts-that-never-grow",
+    breaks: "some round is long enough for any delay of the network",
+    edits: [
+      {
+        file: `${CONSENSUS}/timing.ts`,
+        find: " + round * timing.growthMs",
+        replace: " + 0 * round * timing.growthMs",
+      },
+    ],
+    check: simulated("no new block within 10 block times"),
+  },
+  {
+    name: "locks-lost-in-a-crash",
+    breaks: "a validator that comes back keeps to what it precommitted",
+    edits: [
+      {
+        file: `${CONSENSUS}/step.ts`,
+        find: 'work.update({ phase: "deciding", round, step: signState.step, locks });',
+        replace:
+          'void locks;\n  work.update({ phase: "deciding", round, step: signState.step, locks: NO_LOCKS });',
+      },
+    ],
+    check: simulated("an honest validator forgot its lock"),
+  },
+  {
+    name: "proposed-again-without-proof",
+    breaks: "a block that is proposed again brings the proof that a quorum prevoted it",
+    edits: [
+      {
+        file: `${CONSENSUS}/rules.ts`,
+        find: "  if (!isFresh && findProof(state, received.proposal) === null) return false;\n",
+        replace: "  void findProof;\n",
+      },
+    ],
+    check: simulated("an honest validator forgot its lock"),
+  },
+  {
+    name: "restored-without-waiting",
+    breaks: "a validator whose sign-state was lost does not vote where it may have voted",
+    edits: [
+      {
+        file: `${CONSENSUS}/sign-state.ts`,
+        find: "waiting: { since: now, final_blocks: 0 } };",
+        replace: "waiting: now > 0 ? null : { since: now, final_blocks: 0 } };",
+      },
+    ],
+    check: simulated("an honest validator said two things"),
+  },
+  {
+    name: "votes-as-events",
+    breaks: "what was lost is sent again",
+    edits: [
+      {
+        file: `${CONSENSUS}/status.ts`,
+        find: "  for (const vote of findVotesFor(work.state, status))",
+        replace: "  for (const vote of findVotesFor(work.state, status).slice(99))",
+      },
+    ],
+    check: simulated("no new block within 10 block times"),
+  },
+];
+
+/** A hundred seeds, and what they must find. */
+function simulated(prints: string): Mutant["check"] {
+  return { args: ["scripts/sim/consensus.ts", "--seeds", "100", "--from", "1"], prints };
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { ConsensusBench, NOW } from "../../../test/harness/consensus.ts";
+import { lostSignState } from "./sign-state.ts";
+
+const FOLLOWER = 0;
+
+/** Four validators, of which the node is one, in round 0. */
+function started(): ConsensusBench {
+  const bench = new ConsensusBench(4, FOLLOWER);
+  bench.do({ type: "work.arrived" });
+  return bench;
+}
+
+describe("a validator that comes back after a crash", () => {
+  it("says the same bytes again, and keeps lock and place", () => {
+    const before = started();
+    const hash = before.propose(0, before.block());
+    const [prevote] = before.sent("vote");
+    before.hearVotes([1, 2], "prevote", 0, hash);
+    const [precommit] = before.sent("vote");
+    const { signState } = before.state;
+    const after = new ConsensusBench(
+      4,
+      FOLLOWER,
+      signState,
+      [before.all("store_block")[0]?.stored].flatMap((s) => s ?? []),
+    );
+    expect(after.sent("vote")).toEqual([prevote, precommit]);
+    expect(after.all("save_sign_state")).toEqual([]);
+    expect(after.state).toMatchObject({ round: 0, step: "precommit", locks: { locked_hash: hash } });
+    after.validate(hash);
+    after.hearVotes([1, 2], "precommit", 0, hash);
+    expect(after.all("commit_block")[0]?.hash).toBe(hash);
+  });
+
+  it("never signs below the place it signed at", () => {
+    const before = started();
+    before.hearVotes([1], "prevote", 4, null);
+    before.hearVotes([2], "precommit", 4, null);
+    before.passTimeout("propose", 4);
+    const { signState } = before.state;
+    expect(signState).toMatchObject({ round: 4, step: "prevote" });
+    const after = new ConsensusBench(4, FOLLOWER, signState);
+    expect(after.state.round).toBe(4);
+    after.passTimeout("propose", 4);
+    expect(after.votesSent()).toEqual([]);
+  });
+
+  it("signs nothing after its sign-state was lost, until two new blocks are final or somebody allows it", () => {
+    const bench = new ConsensusBench(4, FOLLOWER, lostSignState(NOW));
+    bench.do({ type: "work.arrived" });
+    bench.propose(0, bench.block());
+    expect(bench.votesSent()).toEqual([]);
+    const next = (height: number, time: number): void => {
+      const parent = { ...bench.input.parent, time };
+      bench.do({ type: "height.started", input: { ...bench.input, height, parent } });
+      bench.do({ type: "work.arrived" });
+      bench.do({ type: "timeout.passed", timeout: { kind: "propose", height, round: 0 } });
+    };
+    // A block from before the loss counts for nothing.
+    next(2, NOW);
+    next(3, NOW + 1);
+    expect(bench.votesSent()).toEqual([]);
+    next(4, NOW + 2);
+    expect(bench.votesSent()).toEqual(["prevote 0 none"]);
+    const allowed = new ConsensusBench(4, FOLLOWER, lostSignState(NOW));
+    allowed.do({ type: "signing.allowed" });
+    expect(allowed.all("save_sign_state")[0]?.signState.waiting).toBeNull();
+  });
+});
