@@ -94,7 +94,8 @@ function refuse(argument: string, problem: string): never {
   throw new AppError("INVALID_ARGUMENT", `${argument}: ${problem}`, { meta: { argument } });
 }
 
-function findAddress(address: string): ParsedAddress | undefined {
+/** Reads an address in lower case; undefined for any other text. */
+export function findAddress(address: string): ParsedAddress | undefined {
   const decoded = bech32.decodeUnsafe(address);
   // BIP-173 accepts all capitals too; a second spelling would be a second identity in every table.
   if (decoded?.prefix !== PREFIX || address !== address.toLowerCase()) return undefined;

@@ -85,3 +85,15 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b);
 }
+
+/** Bytes as a text with one character for each, U+0000 to U+00FF. For short runs: digests and keys. */
+export function toLatin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/** Bytes of a text that `toLatin1` made. */
+export function fromLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
+  return bytes;
+}

@@ -1,15 +1,21 @@
 /** SHA-256 (FIPS 180-4). Texts are hashed as UTF-8. */
 import { createHash, type Hash, hash } from "node:crypto";
+import { fromLatin1 } from "./bytes.ts";
 
 /** Length of a SHA-256 digest in bytes. */
 export const HASH_BYTES = 32;
 
 export function sha256(data: Uint8Array | string): Uint8Array {
-  // By way of a text of Latin-1 it takes half the time, and the digest needs no buffer outside of the heap.
-  const text = hash("sha256", data, "latin1");
-  const digest = new Uint8Array(HASH_BYTES);
-  for (let index = 0; index < HASH_BYTES; index++) digest[index] = text.charCodeAt(index);
-  return digest;
+  // By way of a text it takes half the time, and the digest needs no buffer outside of the heap.
+  return fromLatin1(sha256Latin1(data));
+}
+
+/**
+ * SHA-256 as a text of 32 characters, one for each byte (`toLatin1`): the fastest form, and a third of the memory
+ * where millions of digests are kept.
+ */
+export function sha256Latin1(data: Uint8Array | string): string {
+  return hash("sha256", data, "latin1");
 }
 
 /** SHA-256 as 64 lower-case hex characters. */

@@ -6,29 +6,36 @@
  * the node over its two halves, by the next bit of the key, most significant first. So the root depends on the
  * content alone, never on the order of the changes, and depth grows with the logarithm of the size.
  */
-import { checkLength, equalBytes } from "./bytes.ts";
-import { HASH_BYTES } from "./hash.ts";
-import { bitOf, EMPTY_HASH, KEY_BITS, leafHash, nodeHash, type SparseProof } from "./sparse-merkle-proof.ts";
+import { fromLatin1 } from "./bytes.ts";
+import {
+  bitOf,
+  type Digest,
+  EMPTY_HASH,
+  KEY_BITS,
+  leafHash,
+  nodeHash,
+  type SparseProof,
+  toDigest,
+} from "./sparse-merkle-proof.ts";
 
 interface Leaf<Value> {
   readonly isBranch: false;
-  readonly key: Uint8Array;
+  readonly key: Digest;
   readonly value: Value;
-  readonly valueHash: Uint8Array;
-  readonly hash: Uint8Array;
+  readonly hash: Digest;
 }
 
 interface Branch<Value> {
   readonly isBranch: true;
   readonly left: Node<Value>;
   readonly right: Node<Value>;
-  readonly hash: Uint8Array;
+  readonly hash: Digest;
 }
 
 /** A subtree; undefined is one without a leaf. */
 type Node<Value> = Leaf<Value> | Branch<Value> | undefined;
 
-const hashOf = <Value>(node: Node<Value>): Uint8Array => node?.hash ?? EMPTY_HASH;
+const hashOf = <Value>(node: Node<Value>): Digest => node?.hash ?? EMPTY_HASH;
 
 /** A key with its new value; undefined removes the key. */
 export interface SparseChange<Value> {
@@ -38,7 +45,7 @@ export interface SparseChange<Value> {
 
 /** A change whose leaf, if it makes one, is hashed already. */
 interface Placed<Value> {
-  readonly key: Uint8Array;
+  readonly key: Digest;
   readonly leaf: Leaf<Value> | undefined;
 }
 
@@ -58,13 +65,14 @@ export class SparseMerkleTree<Value> {
 
   /** The root: 32 bytes, zeros for a tree without keys. */
   get root(): Uint8Array {
-    return hashOf(this.#node);
+    return fromLatin1(hashOf(this.#node));
   }
 
   /** The value of a key of 32 bytes, or undefined. */
   find(key: Uint8Array): Value | undefined {
-    const end = this.#descend(checkLength("key", key, HASH_BYTES));
-    return end && equalBytes(end.key, key) ? end.value : undefined;
+    const place = toDigest("key", key);
+    const end = this.#descend(place);
+    return end?.key === place ? end.value : undefined;
   }
 
   /**
@@ -79,10 +87,12 @@ export class SparseMerkleTree<Value> {
 
   /** Proof of what a key holds, or that the tree does not have it. */
   prove(key: Uint8Array): SparseProof {
-    const siblings: Uint8Array[] = [];
-    const end = this.#descend(checkLength("key", key, HASH_BYTES), siblings);
-    const other = end && !equalBytes(end.key, key) ? { key: end.key, valueHash: end.valueHash } : undefined;
-    return { siblings, ...(other && { other }) };
+    const siblings: Digest[] = [];
+    const place = toDigest("key", key);
+    const end = this.#descend(place, siblings);
+    const other = end &&
+      end.key !== place && { key: fromLatin1(end.key), valueHash: this.#hashValue(end.value) };
+    return { siblings: siblings.map(fromLatin1), ...(other && { other }) };
   }
 
   /** All values, in the order of their keys. */
@@ -91,14 +101,14 @@ export class SparseMerkleTree<Value> {
   }
 
   #place(key: Uint8Array, value: Value | undefined): Placed<Value> {
-    checkLength("key", key, HASH_BYTES);
-    if (value === undefined) return { key, leaf: undefined };
-    const valueHash = checkLength("value hash", this.#hashValue(value), HASH_BYTES);
-    return { key, leaf: { isBranch: false, key, value, valueHash, hash: leafHash(key, valueHash) } };
+    const place = toDigest("key", key);
+    if (value === undefined) return { key: place, leaf: undefined };
+    const hash = leafHash(place, toDigest("value hash", this.#hashValue(value)));
+    return { key: place, leaf: { isBranch: false, key: place, value, hash } };
   }
 
   /** The leaf at which the path of a key ends, if it ends at one; collects the siblings on the way. */
-  #descend(key: Uint8Array, siblings?: Uint8Array[]): Leaf<Value> | undefined {
+  #descend(key: Digest, siblings?: Digest[]): Leaf<Value> | undefined {
     let node = this.#node;
     for (let depth = 0; node?.isBranch; depth++) {
       const goesRight = bitOf(key, depth) === 1;
@@ -122,7 +132,7 @@ function change<Value>(node: Node<Value>, changes: readonly Placed<Value>[], dep
 /** Leaves that the changes make, and the one that was there, unless it is changed itself. */
 function withLeaf<Value>(leaf: Leaf<Value> | undefined, changes: readonly Placed<Value>[]): Leaf<Value>[] {
   const leaves = changes.flatMap((each) => each.leaf ?? []);
-  if (leaf && !changes.some(({ key }) => equalBytes(key, leaf.key))) leaves.push(leaf);
+  if (leaf && !changes.some(({ key }) => key === leaf.key)) leaves.push(leaf);
   return leaves;
 }
 
@@ -140,7 +150,7 @@ function join<Value>(left: Node<Value>, right: Node<Value>): Node<Value> {
   return { isBranch: true, left, right, hash: nodeHash(hashOf(left), hashOf(right)) };
 }
 
-function split<Item extends { readonly key: Uint8Array }>(
+function split<Item extends { readonly key: Digest }>(
   items: readonly Item[],
   depth: number,
 ): [Item[], Item[]] {

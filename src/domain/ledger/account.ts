@@ -1,6 +1,6 @@
 /** Accounts: what an address holds. */
 
-import { isAddress, parseAddress } from "../../crypto/address.ts";
+import { findAddress } from "../../crypto/address.ts";
 import type { Canonicalizable } from "../../crypto/canonical-json.ts";
 import { readInteger, readList, readMembers, refuse } from "../consensus/read.ts";
 import { readAmount, sum } from "./amount.ts";
@@ -103,6 +103,7 @@ export function debit(draft: Draft, address: string, amount: bigint): boolean {
 
 /** Reads the address of somebody who holds keys; money sent to a module's address would be lost. */
 export function readHolder(value: unknown, pointer: string): string {
-  const holds = typeof value === "string" && isAddress(value) && parseAddress(value).type !== "module";
-  return holds ? value : refuse(pointer, "the address of a key or a multisig account");
+  const type = typeof value === "string" ? findAddress(value)?.type : undefined;
+  if (typeof value === "string" && (type === "key" || type === "multisig")) return value;
+  return refuse(pointer, "the address of a key or a multisig account");
 }
