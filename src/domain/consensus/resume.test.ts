@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConsensusBench, NOW } from "../../../test/harness/consensus.ts";
+import { headerHash } from "./header.ts";
 import { lostSignState } from "./sign-state.ts";
 
 const FOLLOWER = 0;
@@ -31,6 +32,29 @@ describe("a validator that comes back after a crash", () => {
     after.validate(hash);
     after.hearVotes([1, 2], "precommit", 0, hash);
     expect(after.all("commit_block")[0]?.hash).toBe(hash);
+  });
+
+  it("forgets what it signed and neither saved nor sent, also where it was stored within a proof", () => {
+    const before = started();
+    before.hearVotes([1], "prevote", 1, null);
+    before.hearVotes([2], "precommit", 1, null);
+    before.passTimeout("propose", 1);
+    const { signState } = before.state;
+    const block = before.block(2);
+    const hash = headerHash(block.header);
+    before.hearVotes([1, 2], "prevote", 2, hash);
+    before.propose(2, block);
+    expect(before.votesSent()).toEqual([`prevote 2 ${hash}`, `precommit 2 ${hash}`]);
+    const stored = before.all("store_block").map((effect) => effect.stored);
+    expect(stored[0]?.proof?.signatures).toHaveLength(3);
+    const after = new ConsensusBench(4, FOLLOWER, signState, stored);
+    after.hearVotes([1], "prevote", 2, null);
+    after.hearVotes([2], "precommit", 2, null);
+    after.passTimeout("propose", 2);
+    expect(after.votesSent()).toEqual(["prevote 2 none"]);
+    after.do({ type: "gossip.due" });
+    expect(after.all("report_evidence")).toEqual([]);
+    expect(after.sent("status")[0]?.proof_round).toBe(-1);
   });
 
   it("never signs below the place it signed at", () => {
