@@ -55,6 +55,17 @@ Errors are problem documents (RFC 9457). The same as data: <a href="/openapi.jso
   );
 }
 
+/** What whoever opens the daemon's address in a browser sees. */
+export function rootPage(version: string, roles: readonly string[]): Response {
+  return htmlPage(
+    "aitbc",
+    `<h1>aitbc is running</h1><p>Version ${escapeHtml(version)}, with ${escapeHtml(roles.join(" and "))}.</p>
+<p>Programs that speak OpenAI's API take <code>/v1</code> at this address as their base URL, those that speak Ollama's take
+the address itself. <a href="/docs">All routes</a> · <a href="/v1/health">health</a> · <a href="/readyz">readiness</a> ·
+<a href="/metrics">metrics</a></p>`,
+  );
+}
+
 /** What an error code means. */
 export function errorPage(code: ErrorCode): Response {
   const { title, status, exit, retry } = ERRORS[code];

@@ -3,7 +3,15 @@ import { ok, type Router } from "../kernel/http/router.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Access, Principal } from "../wire/access.ts";
 import { ROUTES } from "../wire/routes.ts";
-import { getDocs, getErrorPage, getHealth, getMetrics, getOpenApi, getReady } from "../wire/system.ts";
+import {
+  getDocs,
+  getErrorPage,
+  getHealth,
+  getMetrics,
+  getOpenApi,
+  getReady,
+  getRoot,
+} from "../wire/system.ts";
 
 /** What the system's own routes tell. */
 export interface SystemInfo {
@@ -24,6 +32,10 @@ async function loadOpenApi(version: string): Promise<object> {
 /** Health, readiness, metrics, and the description of the interface. */
 export function addSystemRoutes(router: Router<Access, Principal>, info: SystemInfo): void {
   const { env, version, roles, metrics } = info;
+  router.on(getRoot, async () => {
+    const { rootPage } = await import("./docs.ts");
+    return rootPage(version, roles);
+  });
   router.on(getHealth, () => ok({ status: "ok", env, version, roles }));
   router.on(getReady, () => {
     const waiting_for = info.waitingFor();

@@ -2,6 +2,16 @@ import { z } from "zod";
 import { KEY_KINDS, route } from "./access.ts";
 import { DisplayName, Timestamp } from "./scalars.ts";
 
+export const getRoot = route({
+  method: "GET",
+  path: "/",
+  access: "public",
+  tag: "System",
+  summary: "Where to go from here, as a page",
+  description: "Clients of Ollama ask for it to see whether the server is there.",
+  responses: { 200: { description: "A page", contentType: "text/html" } },
+});
+
 export const getHealth = route({
   method: "GET",
   path: "/v1/health",
@@ -118,5 +128,13 @@ export const revokeKey = route({
   responses: { 200: { description: "The key, revoked", schema: KeyView } },
 });
 
-export const SYSTEM_ROUTES = [getHealth, getReady, getMetrics, getOpenApi, getDocs, getErrorPage] as const;
+export const SYSTEM_ROUTES = [
+  getRoot,
+  getHealth,
+  getReady,
+  getMetrics,
+  getOpenApi,
+  getDocs,
+  getErrorPage,
+] as const;
 export const KEY_ROUTES = [createKey, listKeys, revokeKey] as const;

@@ -96,9 +96,16 @@ describe("the list of routes", () => {
   it("opens to everybody only what the design names", () => {
     const open = ROUTES.filter(({ access }) => access === "public").map(nameOf);
     expect(open.sort()).toEqual(
-      ["/api/version", "/docs", "/errors/:code", "/metrics", "/openapi.json", "/readyz", "/v1/health"].map(
-        (path) => `GET ${path}`,
-      ),
+      [
+        "/",
+        "/api/version",
+        "/docs",
+        "/errors/:code",
+        "/metrics",
+        "/openapi.json",
+        "/readyz",
+        "/v1/health",
+      ].map((path) => `GET ${path}`),
     );
   });
 });

@@ -20,6 +20,10 @@ afterAll(async () => {
 });
 
 describe("Ollama's client", () => {
+  it("is told that the server is there, as by its command line's first call", async () => {
+    expect((await fetch(daemon.url, { method: "HEAD" })).status).toBe(200);
+  });
+
   it("finds the models, and what they can do", async () => {
     const { models } = await ollama.list();
     expect(models).toEqual([

@@ -229,6 +229,18 @@ describe("a call that meets a limit", () => {
     expect(error).toMatchObject({ code: "deadline_unreachable", type: "rate_limit_error" });
     expect(error.message).toContain("position");
     expect(Number(error.headers?.get("retry-after"))).toBeGreaterThan(0);
+    const byOllama = await fetch(`${daemon.url}/api/chat`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${daemon.keys.client}`,
+        "content-type": "application/json",
+        "x-aitbc-deadline-ms": "1",
+      },
+      body: JSON.stringify(ask),
+    });
+    expect(byOllama.status).toBe(429);
+    expect(Number(byOllama.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(await byOllama.json()).toEqual({ error: expect.stringContaining("position") });
     run.end();
     (await engine.nth(2)).end();
     await Promise.all([busy, waiting]);

@@ -68,6 +68,7 @@ describe("the daemon's own pages", () => {
     expect([status, type]).toEqual([200, expect.stringContaining("text/html")]);
     expect(text).toContain("/v1/jobs");
     expect((await get("/errors/JOB_NOT_FOUND")).status).toBe(200);
+    expect((await get("/")).text).toContain("aitbc is running");
   });
 });
 

@@ -8,8 +8,8 @@ import { ollamaChat, ollamaGenerate } from "../../../wire/ollama/chat.ts";
 import { OLLAMA_ERRORS } from "../../../wire/ollama/common.ts";
 import { ollamaEmbed, ollamaEmbeddings } from "../../../wire/ollama/embed.ts";
 import { ollamaPs, ollamaShow, ollamaTags, ollamaVersion } from "../../../wire/ollama/models.ts";
-import { type OpenAnswer, openAnswer, readAnswer, type WholeAnswer } from "../answers.ts";
-import { type CallFacts, createAbandon, toCallKey } from "../call.ts";
+import { readAnswer, type WholeAnswer } from "../answers.ts";
+import { type JobCall, type OpenCall, openCall } from "../call.ts";
 import { toNumbers } from "../openai/embeddings.ts";
 import { usualMaxTokens } from "../payload.ts";
 import type { GatewayDeps } from "../ports.ts";
@@ -96,10 +96,6 @@ function addModelRoutes(router: ApiRouter, { coordinator }: GatewayDeps): void {
   router.on(ollamaVersion, () => ok({ version: OLLAMA_VERSION }));
 }
 
-type JobCall = Pick<
-  Call<typeof ollamaChat, Principal>,
-  "principal" | "headers" | "bodyText" | "signal" | "requestId"
->;
 type AnswerCall = JobCall & {
   readonly body: Pick<Call<typeof ollamaChat, Principal>["body"], "model" | "stream" | "keep_alive">;
 };
@@ -118,7 +114,8 @@ async function answer(
   const { name } = getModel(coordinator, model);
   if (!make) return ok(writeLoaded(options, keep_alive == null ? undefined : toSeconds(keep_alive)));
   const target = { model: name, usualMaxTokens: usualMaxTokens(coordinator, name) };
-  const job = await open(deps, contract, call, make(target));
+  const { payload, images } = make(target);
+  const job = await openCall(deps, contract, call, payload, { images, names: OLLAMA_NAMES });
   const lines = writeLines(job.answer, options);
   return told(call, job, async () => {
     if (stream === false) return { status: 200, json: joinLines(await readAll(lines)), headers: job.headers };
@@ -157,44 +154,12 @@ async function whole(
   payload: JobPayload,
   write: (answer: WholeAnswer) => object,
 ): Promise<Response | Reply> {
-  const job = await open(deps, contract, call, { payload, images: [] });
+  const job = await openCall(deps, contract, call, payload, { names: OLLAMA_NAMES });
   return told(call, job, async () => ({
     status: 200,
     json: write(await readAnswer(job.answer)),
     headers: job.headers,
   }));
-}
-
-/** A call that has become a job. */
-interface OpenCall {
-  readonly answer: OpenAnswer;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Called when the caller has gone. */
-  abandon(): void;
-}
-
-async function open(
-  deps: GatewayDeps,
-  contract: RouteContract,
-  { principal, headers, bodyText, signal }: JobCall,
-  { payload, images }: OllamaJob,
-): Promise<OpenCall> {
-  const detach = headers["x-aitbc-detach"];
-  const facts: CallFacts = {
-    bodyText,
-    idempotencyKey: headers["idempotency-key"],
-    detach: detach === undefined ? undefined : detach === "true",
-    signal,
-  };
-  const key = toCallKey(contract, facts);
-  const options = { key, signal, images, names: OLLAMA_NAMES };
-  const answer = await openAnswer(deps.coordinator, principal, payload, options);
-  const replayed = answer.replayed ? { "idempotent-replayed": "true" } : {};
-  return {
-    answer,
-    headers: { "x-aitbc-job-id": answer.jobId, ...replayed },
-    abandon: createAbandon(deps, answer, facts),
-  };
 }
 
 /** Does what a job's answer needs. When the caller goes, its job is abandoned; errors name the job too. */

@@ -1,18 +1,15 @@
 import { AppError } from "../../../kernel/errors.ts";
-import type { RouteContract } from "../../../kernel/http/contract.ts";
 import { textStreamResponse } from "../../../kernel/http/event-stream.ts";
 import { isServerFault, problemResponse } from "../../../kernel/http/problem.ts";
-import { type Call, ok, type Router } from "../../../kernel/http/router.ts";
+import { ok, type Router } from "../../../kernel/http/router.ts";
 import type { Access, Principal } from "../../../wire/access.ts";
-import { DEADLINE_HEADER, toDeadlineSeconds } from "../../../wire/deadline.ts";
-import type { JobPayload } from "../../../wire/jobs.ts";
 import { createChatCompletion } from "../../../wire/openai/chat.ts";
 import { createCompletion } from "../../../wire/openai/completions.ts";
 import { createEmbedding } from "../../../wire/openai/embeddings.ts";
 import { OPENAI_ERRORS } from "../../../wire/openai/errors.ts";
 import { getOpenAiModel, listOpenAiModels } from "../../../wire/openai/models.ts";
-import { type AnswerOptions, type OpenAnswer, openAnswer, readAnswer, type WholeAnswer } from "../answers.ts";
-import { type CallFacts, createAbandon, toCallKey } from "../call.ts";
+import { type OpenAnswer, readAnswer, type WholeAnswer } from "../answers.ts";
+import { type JobCall, type OpenCall, openCall } from "../call.ts";
 import { usualMaxTokens } from "../payload.ts";
 import type { GatewayDeps } from "../ports.ts";
 import { CHAT_STREAM, toChatCompletion } from "./chat.ts";
@@ -31,7 +28,7 @@ export function addOpenAiRoutes(router: ApiRouter, deps: GatewayDeps): void {
   router.on(createChatCompletion, async (call) => {
     const { body } = call;
     const { payload, images } = toChatJob(body, usualMaxTokens(deps.coordinator, body.model));
-    const job = await open(deps, createChatCompletion, call, payload, {
+    const job = await openCall(deps, createChatCompletion, call, payload, {
       images,
       names: CHAT_NAMES,
       priority: PRIORITIES[body.service_tier ?? "default"],
@@ -46,13 +43,13 @@ export function addOpenAiRoutes(router: ApiRouter, deps: GatewayDeps): void {
   router.on(createCompletion, async (call) => {
     const { body } = call;
     const payload = toTextPayload(body, usualMaxTokens(deps.coordinator, body.model));
-    const job = await open(deps, createCompletion, call, payload, {});
+    const job = await openCall(deps, createCompletion, call, payload, {});
     const head = headOf(job.answer, "cmpl-", "text_completion", body.model);
     if (body.stream) return stream(deps, call, job, head, createTextStream(body));
     return whole(call, job, (answer) => toCompletion(head, job.answer.jobId, answer, body));
   });
   router.on(createEmbedding, async (call) => {
-    const job = await open(deps, createEmbedding, call, toEmbeddingPayload(call.body), {
+    const job = await openCall(deps, createEmbedding, call, toEmbeddingPayload(call.body), {
       names: { type: "model" },
     });
     return whole(call, job, (answer) => toEmbeddingList(call.body, job.answer.jobId, answer));
@@ -74,51 +71,6 @@ function addModelRoutes(router: ApiRouter, { coordinator }: GatewayDeps): void {
 
 /** Priorities of jobs, by OpenAI's names. */
 const PRIORITIES = { flex: 0, auto: 1, default: 1, priority: 2 } as const;
-
-type JobCall = Pick<
-  Call<typeof createChatCompletion, Principal>,
-  "principal" | "headers" | "bodyText" | "signal" | "requestId"
->;
-
-/** A call that has become a job. */
-interface OpenCall {
-  readonly answer: OpenAnswer;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Called when the caller has gone. */
-  abandon(): void;
-}
-
-async function open(
-  deps: GatewayDeps,
-  contract: RouteContract,
-  { principal, headers, bodyText, signal }: JobCall,
-  payload: JobPayload,
-  options: Omit<AnswerOptions, "key" | "signal">,
-): Promise<OpenCall> {
-  const detach = headers["x-aitbc-detach"];
-  const facts: CallFacts = {
-    bodyText,
-    idempotencyKey: headers["idempotency-key"],
-    detach: detach === undefined ? undefined : detach === "true",
-    signal,
-  };
-  const key = toCallKey(contract, facts);
-  const deadline_seconds = toDeadlineSeconds(headers[DEADLINE_HEADER]);
-  const answer = await openAnswer(deps.coordinator, principal, payload, {
-    ...options,
-    key,
-    deadline_seconds,
-    signal,
-  });
-  return {
-    answer,
-    headers: {
-      "x-aitbc-job-id": answer.jobId,
-      ...(answer.replayed && { "idempotent-replayed": "true" }),
-    },
-    abandon: createAbandon(deps, answer, facts),
-  };
-}
 
 function headOf(
   { jobId, createdAt }: OpenAnswer,
