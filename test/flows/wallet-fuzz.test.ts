@@ -48,7 +48,7 @@ const PARAMS: Readonly<Record<string, object>> = {
   "wallet.create": BODIES["POST /v1/wallets"] ?? {},
   "wallet.unlock": { wallet_id: ID, ...BODIES["POST /v1/wallets/:wallet_id/unlock"] },
   "wallet.lock": { wallet_id: ID },
-  "wallet.sign": { wallet_id: ID, password: "x", message: "aGk=" },
+  "wallet.sign": { wallet_id: ID, password: "x", session_token: "x", message: "aGk=" },
 };
 
 let wallet: TestWallet;
@@ -75,11 +75,32 @@ const HOSTILE = oneof(
   ),
 );
 
-/** A good body with one member replaced, removed or added. */
+/** Ways to the members of a value, however deep. */
+function pathsOf(value: unknown, path: readonly string[] = []): string[][] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [
+    [...path, name],
+    ...pathsOf(inner, [...path, name]),
+  ]);
+}
+
+/** A copy with another member at a path; undefined removes it. */
+function withMember(value: object, [name = "", ...rest]: readonly string[], member: unknown): object {
+  const inner: unknown = (value as Record<string, unknown>)[name];
+  const next =
+    rest.length === 0 || typeof inner !== "object" || inner === null
+      ? member
+      : withMember(inner, rest, member);
+  return Array.isArray(value)
+    ? value.map((item: unknown, index) => (String(index) === name ? next : item))
+    : { ...value, [name]: next };
+}
+
+/** A good body with one member, however deep, replaced, removed or added. */
 const mutated = (good: object) => {
-  const names = [...Object.keys(good), "colour", "constructor", "toString"];
-  return record({ name: constantFrom(...names), value: oneof(HOSTILE, constantFrom(undefined)) }).map(
-    ({ name, value }) => ({ ...good, [name]: value }),
+  const paths = [...pathsOf(good), ["colour"], ["constructor"], ["toString"]];
+  return record({ path: constantFrom(...paths), member: oneof(HOSTILE, constantFrom(undefined)) }).map(
+    ({ path, member }) => withMember(good, path, member),
   );
 };
 

@@ -17,6 +17,7 @@ import type { WalletConfig } from "./config.ts";
 import { concealWallet } from "./errors.ts";
 import type { Caller, History, Use } from "./history.ts";
 import type { Wallet } from "./keystore/keystore.ts";
+import { checkNewPassword } from "./keystore/password.ts";
 import type { WalletMetrics } from "./metrics.ts";
 import type { WalletDeps } from "./ports.ts";
 import { amountOf } from "./sessions/amount.ts";
@@ -76,6 +77,8 @@ export class WalletService {
     return history.noted(caller, { operation: "create", walletId }, async () => {
       await gate.count("create", NO_WALLET);
       using password = SecretBytes.fromUtf8(body.password);
+      // The keystore checks it too, in a process that a weak one need not start.
+      checkNewPassword(password.bytes);
       using key = body.secret_key === undefined ? undefined : toSecretKey(body.secret_key);
       const wallet = await deps.keystore.create({
         walletId,
