@@ -3,6 +3,7 @@
  * when a file is stale.
  */
 import { receiptSchema } from "../src/domain/receipt/schema.ts";
+import { consensusVectors } from "./lib/consensus-vectors.ts";
 import { addressVectors, canonicalJsonVectors, ed25519Vectors, merkleVectors } from "./lib/crypto-vectors.ts";
 import { writeOrCheck } from "./lib/generated.ts";
 import { stateVectors, transactionVectors } from "./lib/ledger-vectors.ts";
@@ -16,6 +17,7 @@ import {
   sampleEvidence,
 } from "./lib/receipt-vectors.ts";
 import { tokenVectors } from "./lib/token-vectors.ts";
+import { walletVectors } from "./lib/wallet-vectors.ts";
 
 const write = (path: string, value: unknown): void =>
   writeOrCheck(`protocols/${path}`, `${JSON.stringify(value, null, 2)}\n`);
@@ -36,3 +38,5 @@ write("vectors/metering.json", meteringVectors());
 write("vectors/tokens.json", tokenVectors());
 write("vectors/transactions.json", transactionVectors());
 write("vectors/state.json", stateVectors());
+write("vectors/consensus.json", consensusVectors());
+write("vectors/wallet.json", await walletVectors());
