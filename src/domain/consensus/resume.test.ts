@@ -57,6 +57,32 @@ describe("a validator that comes back after a crash", () => {
     expect(after.sent("status")[0]?.proof_round).toBe(-1);
   });
 
+  it("takes the proof of the block that it saved as valid, not one of another block for the same round", () => {
+    const before = new ConsensusBench(1, 0);
+    before.do({ type: "work.arrived" });
+    before.do({ type: "block.produced", round: 0, block: before.block() });
+    const lost = before.all("store_block");
+    const again = new ConsensusBench(
+      1,
+      0,
+      undefined,
+      lost.map(({ stored }) => stored),
+    );
+    again.do({ type: "work.arrived" });
+    again.do({ type: "block.produced", round: 0, block: again.block(0, { time: NOW + 1 }) });
+    const saved = again.all("store_block");
+    const { signState } = again.state;
+    const after = new ConsensusBench(
+      1,
+      0,
+      signState,
+      [...lost, ...saved].map(({ stored }) => stored),
+    );
+    expect(after.all("report_evidence")).toEqual([]);
+    after.validate(signState.valid_hash ?? "");
+    expect(after.all("commit_block")[0]?.hash).toBe(signState.valid_hash);
+  });
+
   it("never signs below the place it signed at", () => {
     const before = started();
     before.hearVotes([1], "prevote", 4, null);

@@ -33,8 +33,9 @@ function takeUp(work: Work, stored: readonly StoredBlock[]): void {
   for (const { block, proof } of stored) {
     learnBlock(work, headerHash(block.header), block);
     // A proof holds an own prevote too. Where the crash came before the sign-state was saved, that prevote was never
-    // sent, this state does not know it, and it must not come back from here beside the one that is signed next.
-    if (proof !== null && proof.round === valid_round) acceptCertificate(work, proof);
+    // sent, this state does not know it, and it must not come back from here beside one that is signed later.
+    const isSaved = proof?.round === valid_round && proof.block_hash === valid_hash;
+    if (isSaved) acceptCertificate(work, proof);
   }
   for (const proposal of signState.proposals) {
     const known = work.state.blocks.get(proposal.block_hash);
