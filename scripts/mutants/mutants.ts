@@ -1,9 +1,11 @@
 import { CONSENSUS_MUTANTS } from "./consensus.ts";
 import { FENCES } from "./fences.ts";
+import { KEYSTORE_MUTANTS } from "./keystore.ts";
 import { LEAKS } from "./leaks.ts";
 import type { Mutant } from "./mutant.ts";
 import { QUEUE } from "./queue-mutants.ts";
 import { STREAMS } from "./streams.ts";
+import { WALLET } from "./wallet.ts";
 
 const COORDINATOR = "src/roles/coordinator";
 
@@ -364,7 +366,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...EDGE,
   ...KEYLESS,
   ...FENCES,
+  ...KEYSTORE_MUTANTS,
   ...LEAKS,
   ...STREAMS,
   ...CONSENSUS_MUTANTS,
+  ...WALLET,
 ];

@@ -48,7 +48,10 @@ export async function backup(
     checks: CHECKS,
     nativeBinding: loadSqliteBinding(config.cache_dir),
   });
-  return { size_bytes: sizeBytes, not_included: `key files (*.key) in ${config.data_dir}: keep them apart` };
+  return {
+    size_bytes: sizeBytes,
+    not_included: `key files (*.key) and wallets in ${config.data_dir}: keep them apart`,
+  };
 }
 
 /**

@@ -68,6 +68,7 @@ export function bindReceiptSources(config: Config, localUrl: (() => string) | un
   const configured = config.wallet.coordinators.map(({ url, api_key_file: file, keys }) =>
     receiptSource(config, {
       name: url,
+      isLocal: false,
       url: () => url,
       findKey: () => (file === undefined ? findApiKey(config, "client", url) : readSecretFile(file)),
       listKeys: async () => keys,
@@ -77,6 +78,7 @@ export function bindReceiptSources(config: Config, localUrl: (() => string) | un
   const { keyFile, coordinatorIdentity } = dataPaths(config.data_dir);
   const local = receiptSource(config, {
     name: "this process",
+    isLocal: true,
     url: localUrl,
     findKey: () => readSecretFile(keyFile("client")),
     async listKeys() {
@@ -92,6 +94,7 @@ function receiptSource(
   config: Config,
   source: {
     readonly name: string;
+    readonly isLocal: boolean;
     url(): string;
     findKey(): Promise<string | undefined>;
     listKeys(): Promise<readonly string[]>;
@@ -106,6 +109,7 @@ function receiptSource(
   };
   return {
     name: source.name,
+    isLocal: source.isLocal,
     listKeys: () => source.listKeys(),
     listJobs: async (before, signal) => (await reader()).listJobs(before, signal),
     findJob: async (jobId, signal) => (await reader()).findJob(jobId, signal),

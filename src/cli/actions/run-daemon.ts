@@ -43,6 +43,9 @@ export function listenForStop(io: Io, signals: readonly StopSignal[] = ["SIGINT"
 function announce(io: Io, daemon: Daemon): void {
   if (!io.stderr.isTTY) return;
   writeLine(io.stderr, `aitbc runs ${daemon.roles.join(" and ")} at ${daemon.url} (Ctrl-C stops it)`);
+  if (daemon.walletUrl !== undefined) {
+    writeLine(io.stderr, `  → the wallet listens at ${daemon.walletUrl}: ${programName(io)} wallet list`);
+  }
   if (!daemon.roles.includes("coordinator")) return;
   writeLine(
     io.stderr,

@@ -18,7 +18,7 @@ import { Sessions } from "./sessions/sessions.ts";
 
 export { createFileKeystore } from "./keystore/create-keystore.ts";
 export type { FileKeystore } from "./keystore/file-keystore.ts";
-export type { Account, Keystore, NewSecret, Wallet } from "./keystore/keystore.ts";
+export type { Account, NewSecret, Wallet } from "./keystore/keystore.ts";
 export type { ReceiptPage, ReceiptSource, SeenJob, WalletDeps } from "./ports.ts";
 export { runSignerChild } from "./signer/child.ts";
 export { createSigner } from "./signer/create-signer.ts";
@@ -117,9 +117,8 @@ export const wallet = {
       async start() {
         door.open(await ListenerToken.open(deps.tokenFile, deps.random));
         sessions.start();
-        // A receipt of this process: the coordinator here is one of those that are followed.
         unsubscribe = bus.on("receipt.issued", () => {
-          for (const follower of followers) follower.nudge();
+          for (const follower of followers) if (follower.isLocal) follower.nudge();
         });
         for (const follower of followers) follower.start();
         isReady = true;

@@ -35,6 +35,8 @@ export interface SeenJob {
 export interface ReceiptSource {
   /** Where it is, for people; the same at every start. */
   readonly name: string;
+  /** Whether it is in this process, whose bus tells of new receipts. */
+  readonly isLocal: boolean;
   /** Jobs of the caller, newest first; `before` goes on after a page. */
   listJobs(
     before: string | undefined,

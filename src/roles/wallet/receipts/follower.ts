@@ -80,6 +80,10 @@ export class Follower {
     this.#onFailure = deps.onFailure;
   }
 
+  get isLocal(): boolean {
+    return this.#source.isLocal;
+  }
+
   start(): void {
     this.#running = this.#run(this.#abort.signal);
   }

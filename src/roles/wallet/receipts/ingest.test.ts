@@ -18,6 +18,7 @@ function sourceOf(page: (cursor: string | undefined) => ReceiptPage): ReceiptSou
   return {
     asked: 0,
     name: "test",
+    isLocal: false,
     listJobs: async () => ({ jobs: [], next: undefined }),
     findJob: async () => JOB,
     listKeys: async () => [],
