@@ -2,7 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const CONSENSUS = "src/domain/consensus";
 
-/** Faults of the consensus rules: a hundred seeds of the simulated chain must see each. */
+/** Faults of the consensus rules: a hundred seeds of the simulated chain must see each, or a test what is too rare. */
 export const CONSENSUS_MUTANTS: readonly Mutant[] = [
   {
     name: "quorum-of-two-in-four",
@@ -76,6 +76,36 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       },
     ],
     check: simulated("an honest validator forgot its lock"),
+  },
+  {
+    name: "proof-with-an-unsaved-vote",
+    breaks: "what was signed and neither saved nor sent does not come back",
+    edits: [
+      {
+        file: `${CONSENSUS}/resume.ts`,
+        find: "if (isSaved) acceptCertificate",
+        replace: "if (proof && (isSaved || proof)) acceptCertificate",
+      },
+    ],
+    check: {
+      file: `${CONSENSUS}/resume.test.ts`,
+      test: "a validator that comes back after a crash > forgets what it signed and neither saved nor sent, also where it was stored within a proof",
+    },
+  },
+  {
+    name: "one-vote-hides-a-quorum",
+    breaks: "a validator that votes two ways keeps no node from seeing a quorum",
+    edits: [
+      {
+        file: `${CONSENSUS}/record.ts`,
+        find: "  if (ballots.certificate === null) work.updateRound(round,",
+        replace: "  if (ballots.certificate === null && round < 0) work.updateRound(round,",
+      },
+    ],
+    check: {
+      file: `${CONSENSUS}/receive.test.ts`,
+      test: "equivocation > does not keep a quorum from being seen: the proof counts beside the vote that came first",
+    },
   },
   {
     name: "restored-without-waiting",

@@ -25,7 +25,7 @@ export function changeOf(keys: readonly number[]): string {
 }
 
 /** The validators with these keys. */
-export function setOf(keys: readonly number[]): ValidatorSet {
+function setOf(keys: readonly number[]): ValidatorSet {
   return new ValidatorSet(keys.map((key) => keyOf(key).publicKey));
 }
 

@@ -3,7 +3,7 @@ import { blockTimeMs, type Scenario, scenarioOf } from "./scenario.ts";
 import { World } from "./world.ts";
 
 /** After the network has healed every honest node must have a new block within so many block times. */
-export const BLOCK_TIMES = 10;
+const BLOCK_TIMES = 10;
 
 export interface Outcome {
   readonly scenario: Scenario;
@@ -15,7 +15,7 @@ export interface Outcome {
   readonly lines: readonly string[];
   /** Final blocks. */
   readonly height: number;
-  /** Highest round in which a block became final. */
+  /** Offences of the faulty validator that somebody honest proved. */
   readonly offences: number;
   /** From the healing to the moment when every honest node had a new block, in ms. */
   readonly recoveryMs: number;

@@ -33,7 +33,7 @@ export function textsRoot(texts: readonly string[]): string {
 }
 
 /** Whether the header commits to exactly these transactions and this certificate of the block below. */
-export function isConsistent({ header, transactions, last_commit }: Block): boolean {
+function isConsistent({ header, transactions, last_commit }: Block): boolean {
   return (
     header.tx_root === textsRoot(transactions) && header.last_commit_hash === certificateHash(last_commit)
   );
@@ -53,7 +53,7 @@ export function parseBlock(text: string, maxBytes: number): Block {
 }
 
 /** Reads a block from parsed JSON, its header against its content too. Throws INVALID_PAYLOAD. */
-export function readBlock(value: unknown, pointer = ""): Block {
+function readBlock(value: unknown, pointer = ""): Block {
   const names = ["header", "transactions", "last_commit"] as const;
   const members = readMembers(value, pointer, names, ["last_commit"]);
   const { last_commit } = members;

@@ -126,9 +126,13 @@ describe("equivocation", () => {
 
   it("does not keep a quorum from being seen: the proof counts beside the vote that came first", () => {
     const bench = started();
+    bench.passTimeout("propose", 0);
     bench.hearVotes([3], "prevote", 0, null);
-    const hash = bench.propose(0, bench.block());
-    bench.hearVotes([1], "prevote", 0, hash);
+    const block = bench.block();
+    const hash = headerHash(block.header);
+    bench.hear(bench.proposal(0, block));
+    bench.hearVotes([1, 2], "prevote", 0, hash);
+    bench.validate(hash);
     expect(bench.votesSent()).toEqual([]);
     bench.hear({ type: "proof", certificate: bench.certificate([1, 2, 3], "prevote", 0, hash) });
     expect(bench.votesSent()).toEqual([`precommit 0 ${hash}`]);

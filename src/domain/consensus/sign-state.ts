@@ -71,7 +71,7 @@ export const NEW_SIGN_STATE: SignState = {
 };
 
 /** Final blocks, made after the sign-state was lost, that a validator waits for: its last vote was below them. */
-export const BLOCKS_AFTER_RESTORE = 2;
+const BLOCKS_AFTER_RESTORE = 2;
 
 /** Sign-state of a key whose own was lost at some time before `now` (Unix ms), as after a restored backup. */
 export function lostSignState(now: number): SignState {

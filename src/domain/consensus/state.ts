@@ -45,7 +45,7 @@ export interface Round {
   };
 }
 
-export const NEW_ROUND: Round = {
+const NEW_ROUND: Round = {
   received: null,
   prevotes: NO_BALLOTS,
   precommits: NO_BALLOTS,
