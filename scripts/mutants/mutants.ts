@@ -2,6 +2,7 @@ import { CONSENSUS_MUTANTS } from "./consensus.ts";
 import { FENCES } from "./fences.ts";
 import { KEYSTORE_MUTANTS } from "./keystore.ts";
 import { LEAKS } from "./leaks.ts";
+import { LEDGER_MUTANTS } from "./ledger.ts";
 import type { Mutant } from "./mutant.ts";
 import { QUEUE } from "./queue-mutants.ts";
 import { STREAMS } from "./streams.ts";
@@ -366,6 +367,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...EDGE,
   ...KEYLESS,
   ...FENCES,
+  ...LEDGER_MUTANTS,
   ...KEYSTORE_MUTANTS,
   ...LEAKS,
   ...STREAMS,

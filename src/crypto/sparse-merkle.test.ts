@@ -145,6 +145,24 @@ describe("a proof", () => {
     expect(verifySparseProof(two.root, there, undefined, mixed)).toBe(false);
   });
 
+  it("does not show that a key is absent by its own leaf", () => {
+    for (const [key, value] of entries) {
+      const lie: SparseProof = { ...tree.prove(key), other: { key, valueHash: sha256(value) } };
+      expect(verifySparseProof(tree.root, key, undefined, lie)).toBe(false);
+    }
+  });
+
+  it("does not show that a key is absent by a leaf that stands where it does not belong", () => {
+    const [left, right] = [new Uint8Array(32), new Uint8Array(32).fill(255)];
+    const strayed = sha256(concatBytes(Uint8Array.of(0), right, sha256("value")));
+    const root = sha256(concatBytes(Uint8Array.of(1), strayed, sha256("sibling")));
+    const lie: SparseProof = {
+      siblings: [sha256("sibling")],
+      other: { key: right, valueHash: sha256("value") },
+    };
+    expect(verifySparseProof(root, left, undefined, lie)).toBe(false);
+  });
+
   it("is refused with any bit flipped, a part more or a part less", () => {
     let count = 0;
     for (const key of [...absent, ...entries.slice(0, 3).map(([each]) => each), deepKey(1)]) {

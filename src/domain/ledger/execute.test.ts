@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type Extra, fund, genesisOf, person, TestChain } from "../../../test/harness/ledger.ts";
+import { accountKey } from "./account.ts";
+import { BlockExecution } from "./block-execution.ts";
 import { minimumFee } from "./signing.ts";
+import type { Transaction } from "./transaction.ts";
 
 const [validator, alice, bob] = [person("validator"), person("alice"), person("bob")];
 const start = () => new TestChain(genesisOf([validator], [fund(alice)]));
@@ -24,6 +27,39 @@ describe("a transaction", () => {
     expect(chain.account(alice)).toMatchObject({ balance: all - tx.fee, nonce: 1 });
     expect(chain.account(bob)).toBeUndefined();
     expect(chain.balance(validator)).toBe(tx.fee);
+  });
+
+  it("that fails after it has written leaves nothing of it", () => {
+    const chain = start();
+    const tx = chain.sign(alice, "TRANSFER", { to: bob.address, amount: "5" });
+    const late = (feeFree?: true): Transaction => ({
+      ...tx,
+      module: {
+        ...tx.module,
+        ...(feeFree && { feeFree }),
+        apply(payload, sender, execution) {
+          expect(tx.module.apply(payload, sender, execution)).toBe("OK");
+          return "INSUFFICIENT_FUNDS";
+        },
+      },
+    });
+    const run = (transaction: Transaction) => {
+      const execution = new BlockExecution(chain.chain, chain.head, {
+        time: chain.head.time + 1,
+        proposer: validator.address,
+      });
+      return { refusal: execution.add(transaction), ...execution.finish() };
+    };
+    const failed = run(late());
+    expect(failed).toMatchObject({ refusal: undefined, results: [{ code: "INSUFFICIENT_FUNDS" }] });
+    expect(failed.state.find(accountKey(bob.address))).toBeUndefined();
+    expect(failed.state.find(accountKey(alice.address))).toMatchObject({
+      balance: 1_000_000_000n - tx.fee,
+      nonce: 1,
+    });
+    const free = run(late(true));
+    expect(free).toMatchObject({ refusal: "INSUFFICIENT_FUNDS", results: [] });
+    expect(free.state.root).toBe(chain.head.state.root);
   });
 
   it("can spend the last µAIT, to its sender too", () => {
