@@ -28,6 +28,7 @@ export function addServeCommand(program: Command, context: CliContext): void {
         ["aitbc serve", "a whole network on this machine"],
         ["aitbc serve --roles coordinator --host 0.0.0.0", "a coordinator for miners elsewhere"],
         ["aitbc serve --data-dir ./data --port 9000", "a second one beside the first"],
+        ["aitbc serve --roles wallet", "the wallet's own listener, on 127.0.0.1:8071"],
       ),
     )
     .action(async (_options: object, command: Command) => {

@@ -19,7 +19,7 @@ import { Sessions } from "./sessions/sessions.ts";
 export { createFileKeystore } from "./keystore/create-keystore.ts";
 export type { FileKeystore } from "./keystore/file-keystore.ts";
 export type { Account, NewSecret, Wallet } from "./keystore/keystore.ts";
-export type { ReceiptPage, ReceiptSource, SeenJob, WalletDeps } from "./ports.ts";
+export type { ReceiptSource, WalletDeps } from "./ports.ts";
 export { runSignerChild } from "./signer/child.ts";
 export { createSigner } from "./signer/create-signer.ts";
 export { AccountSigner } from "./signing/account-signer.ts";

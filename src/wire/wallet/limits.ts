@@ -7,7 +7,7 @@ export const MAX_RPC_ID = 128;
 /** Longest password, in characters: far more than anybody types, and little to hash. */
 export const MAX_PASSWORD_CHARACTERS = 1024;
 /** Largest message that is signed, in bytes: larger ones are signed by their hash. */
-export const MAX_MESSAGE_BYTES = 256 * 1024;
+const MAX_MESSAGE_BYTES = 256 * 1024;
 /** Characters of `MAX_MESSAGE_BYTES` as base64. */
 export const MAX_MESSAGE_BASE64 = Math.ceil(MAX_MESSAGE_BYTES / 3) * 4;
 /** Largest metadata of a wallet, in bytes of JSON: labels, not documents. */

@@ -65,7 +65,7 @@ function write({ code, detail, title, status }: Failure): { json: RpcReply; stat
   };
 }
 
-export const RPC_ERROR_FORMAT: ErrorFormat = { schema: RpcReply, write };
+const RPC_ERROR_FORMAT: ErrorFormat = { schema: RpcReply, write };
 
 export const rpc = walletRoute({
   method: "POST",

@@ -153,7 +153,10 @@ export class Follower {
     if (failures.length > 0 && failures.length === open.length) throw failures[0];
   }
 
-  /** Walks from the newest job down to those that were noted before; only a whole walk is remembered. */
+  /**
+   * Walks from the newest job down to those that were noted before. A walk that breaks off is begun again; one that
+   * reaches its bound ends there, and still older jobs are read when they are asked for.
+   */
   async #noteNewJobs(signal: AbortSignal): Promise<void> {
     const { name } = this.#source;
     const newest = await findNewestJob(this.#store.db, name);
