@@ -27,7 +27,8 @@ export function loadAddon(asset: string, cacheDir: string): object {
 export function loadArgon2Binding(cacheDir: string): Argon2Binding {
   // The package's own declarations do not show the native part; its test vectors are in test/conformance.
   if (SINGLE_FILE) return loadAddon(ARGON2_ASSET, cacheDir) as Argon2Binding;
-  const entry = createRequire(import.meta.url).resolve("argon2");
+  const require = createRequire(import.meta.url);
+  const entry = require.resolve("argon2");
   try {
     // Not the package itself, whose JavaScript copies passwords.
     return createRequire(entry)("node-gyp-build")(dirname(entry));

@@ -7,7 +7,7 @@ import { AppError } from "../kernel/errors.ts";
 
 /** Bytes of entropy: 12, 15, 18, 21 and 24 words. */
 export const ENTROPY_BYTES: readonly number[] = [16, 20, 24, 28, 32];
-export const SEED_BYTES = 64;
+const SEED_BYTES = 64;
 const ROUNDS = 2048;
 
 /** The 2,048 words of a language. */

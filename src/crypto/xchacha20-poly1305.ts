@@ -2,9 +2,9 @@
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { checkLength } from "./bytes.ts";
 
-export const AEAD_KEY_BYTES = 32;
+const AEAD_KEY_BYTES = 32;
 export const AEAD_NONCE_BYTES = 24;
-export const AEAD_TAG_BYTES = 16;
+const AEAD_TAG_BYTES = 16;
 
 /**
  * Encrypts, and binds the associated data. The result is the ciphertext and its tag of 16 bytes. Never the same

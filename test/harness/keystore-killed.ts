@@ -5,7 +5,15 @@
 import { type Disk, systemDisk } from "../../src/roles/wallet/keystore/files.ts";
 import { GOOD_PASSWORD, keystoreIn, OTHER_PASSWORD, secret } from "./keystore.ts";
 
-const [directory = "", action = "", step = "", when = ""] = process.argv.slice(2);
+export type KilledWrite = readonly [
+  directory: string,
+  action: "create" | "change",
+  step: string,
+  when: "before" | "after",
+];
+
+// Written by the test that starts this program, as the type says.
+const [directory, action, step, when] = process.argv.slice(2) as unknown as KilledWrite;
 let calls = 0;
 
 const killingDisk = new Proxy(systemDisk, {

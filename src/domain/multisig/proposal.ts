@@ -27,7 +27,7 @@ export const CONTENT_TYPES = ["document", "tx"] as const;
 export type ContentType = (typeof CONTENT_TYPES)[number];
 
 /** Longest proposal, in bytes: the longest transaction, and signatures of all signers. */
-export const MAX_PROPOSAL_BYTES = 2 * MAX_TRANSACTION_BYTES;
+const MAX_PROPOSAL_BYTES = 2 * MAX_TRANSACTION_BYTES;
 
 type Content = { readonly [name: string]: Canonicalizable };
 

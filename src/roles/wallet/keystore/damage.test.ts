@@ -6,7 +6,7 @@ import { addressOfModule } from "../../../crypto/address.ts";
 import { fromBase64Url, toBase64Url } from "../../../crypto/bytes.ts";
 import { type Canonicalizable, canonicalize } from "../../../crypto/canonical-json.ts";
 import { sha256Hex } from "../../../crypto/hash.ts";
-import { MAX_KEYSTORE_BYTES } from "./format.ts";
+import { MAX_KEYSTORE_BYTES, parseKeystore, walletOf } from "./format.ts";
 
 type Json = { [name: string]: Json } | Json[] | string | number;
 interface Document {
@@ -36,6 +36,18 @@ async function refusals(bytes: Uint8Array): Promise<readonly (string | undefined
   return results.map((result) => (result.status === "rejected" ? result.reason.code : undefined));
 }
 
+/** The same for bytes that lie in memory, which is quicker. */
+async function refusalsInMemory(bytes: Uint8Array): Promise<readonly (string | undefined)[]> {
+  const calls = [
+    keystore.check(bytes, secret(GOOD_PASSWORD)),
+    (async () => void walletOf(parseKeystore(bytes).header))(),
+  ];
+  const results = await Promise.allSettled(calls);
+  return results.map((result) => (result.status === "rejected" ? result.reason.code : undefined));
+}
+
+const REFUSED = ["KEYSTORE_DAMAGED", "KEYSTORE_DAMAGED"];
+
 /** The file with a change to what it says, and with the checksum that fits: what an attacker can write. */
 function forge(change: (document: Document) => void): Buffer {
   const { checksum: _old, ...content } = structuredClone(JSON.parse(file.toString()) as Document);
@@ -57,8 +69,11 @@ describe("a damaged keystore file", () => {
       for (let bit = 0; bit < 8; bit++) {
         const flipped = Buffer.from(file);
         flipped[at] = (flipped[at] ?? 0) ^ (1 << bit);
-        const codes = await refusals(flipped);
-        expect({ at, bit, codes }).toEqual({ at, bit, codes: ["KEYSTORE_DAMAGED", "KEYSTORE_DAMAGED"] });
+        const codes = await refusalsInMemory(flipped);
+        if (codes.join() !== REFUSED.join()) expect({ at, bit, codes }).toEqual({ at, bit, codes: REFUSED });
+        // One bit of each byte also in a file.
+        if (bit === at % 8)
+          expect({ at, bit, codes: await refusals(flipped) }).toEqual({ at, bit, codes: REFUSED });
       }
     }
   });
@@ -66,7 +81,7 @@ describe("a damaged keystore file", () => {
   it("is refused with the same error when it is cut off anywhere, or longer", async () => {
     for (let length = 0; length < file.length; length++) {
       const codes = await refusals(file.subarray(0, length));
-      expect({ length, codes }).toEqual({ length, codes: ["KEYSTORE_DAMAGED", "KEYSTORE_DAMAGED"] });
+      expect({ length, codes }).toEqual({ length, codes: REFUSED });
     }
     for (const tail of [" ", "\n", "{}", "\0"]) {
       expect(await refusals(Buffer.concat([file, Buffer.from(tail)]))).toContain("KEYSTORE_DAMAGED");
@@ -136,12 +151,12 @@ describe("a forged keystore file, its checksum in order", () => {
       ({ header }) => (header["watched"] = [{ address: "ait1", label: "" }]),
     ],
   ])("is not even looked at: %s", async (_name, change) => {
-    expect(await refusals(forge(change))).toEqual(["KEYSTORE_DAMAGED", "KEYSTORE_DAMAGED"]);
+    expect(await refusals(forge(change))).toEqual(REFUSED);
   });
 
   it("is not looked at when it is in another spelling", async () => {
     const document = JSON.parse(file.toString());
     const indented = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
-    expect(await refusals(indented)).toEqual(["KEYSTORE_DAMAGED", "KEYSTORE_DAMAGED"]);
+    expect(await refusals(indented)).toEqual(REFUSED);
   });
 });

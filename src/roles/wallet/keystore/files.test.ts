@@ -9,12 +9,13 @@ import {
   secret,
   temporaryDirectory,
 } from "../../../../test/harness/keystore.ts";
+import type { KilledWrite } from "../../../../test/harness/keystore-killed.ts";
 import { type Disk, systemDisk } from "./files.ts";
 
 const PROGRAM = resolve(import.meta.dirname, "../../../../test/harness/keystore-killed.ts");
 
 /** Runs a write that is killed at a step; tells whether it was, and of how many steps it has. */
-function runKilled(...args: readonly [directory: string, action: string, step: string, when: string]) {
+function runKilled(...args: KilledWrite) {
   const { signal, stdout, stderr, status } = spawnSync(process.execPath, [PROGRAM, ...args], {
     encoding: "utf8",
   });

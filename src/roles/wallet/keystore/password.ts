@@ -1,9 +1,9 @@
 import { AppError } from "../../../kernel/errors.ts";
 
 /** Shortest password. */
-export const MIN_PASSWORD_LENGTH = 12;
+const MIN_PASSWORD_LENGTH = 12;
 /** Longest password, in bytes: a bound on what is hashed and sent around. */
-export const MAX_PASSWORD_BYTES = 1024;
+const MAX_PASSWORD_BYTES = 1024;
 
 /** A passphrase: this many different words … */
 const MIN_WORDS = 5;

@@ -40,7 +40,10 @@ async function walletOf(key: Uint8Array) {
 
 const onLinux = process.platform === "linux";
 
-describe.skipIf(!onLinux)("the memory of processes, looked at from outside", () => {
+/** Time for a few processes and scans of all their memory, on a machine that is busy. */
+const PATIENCE = { timeout: 60_000 };
+
+describe.skipIf(!onLinux)("the memory of processes, looked at from outside", PATIENCE, () => {
   it("holds the key in the signer's process alone while a wallet is unlocked, and nowhere once it is locked", async () => {
     const key = randomBytes(32);
     using temporary = await walletOf(key);

@@ -30,7 +30,10 @@ beforeAll(async () => {
 afterEach(() => signer[Symbol.asyncDispose]());
 afterAll(() => temporary[Symbol.dispose]());
 
-describe("an unlocked wallet", () => {
+/** Time for the processes of a test, on a machine that is busy. */
+const PATIENCE = { timeout: 60_000 };
+
+describe("an unlocked wallet", PATIENCE, () => {
   it("signs messages and documents in a process of its own, with the key of the account that is named", async () => {
     const account = await keystore.addAccount("main", password(), "second");
     const wallet = await signer.unlock("main", password());
@@ -114,7 +117,7 @@ describe("an unlocked wallet", () => {
   });
 });
 
-describe("unlocking", () => {
+describe("unlocking", PATIENCE, () => {
   it("fails with the error of the keystore, and leaves no process", async () => {
     await expect(signer.unlock("main", secret(OTHER_PASSWORD))).rejects.toThrow(
       hasCode("INVALID_CREDENTIALS"),
@@ -141,7 +144,7 @@ describe("unlocking", () => {
   });
 });
 
-describe("a keystore over processes", () => {
+describe("a keystore over processes", PATIENCE, () => {
   it("does all that the keystore does", async () => {
     const made = await keystore.create({
       walletId: "made",
