@@ -49,10 +49,8 @@ export function acceptCertificate(work: Work, certificate: Certificate): void {
 /** Takes a verified proposal of this height, unless its proposer made one for this round before. */
 export function acceptProposal(work: Work, proposal: Proposal, block: Block, isFair: boolean): void {
   const { received } = getRound(work.state, proposal.round);
-  if (received && received.proposal.block_hash !== proposal.block_hash) {
-    report(work, findProposalEvidence(received.proposal, proposal));
-    return;
-  }
+  if (received) report(work, findProposalEvidence(received.proposal, proposal));
+  if (received && received.proposal.block_hash !== proposal.block_hash) return;
   learnBlock(work, proposal.block_hash, block);
   if (!received) work.updateRound(proposal.round, { received: { proposal, isFair } });
 }
