@@ -11,7 +11,7 @@ import { parseTransaction, type Transaction } from "../../src/domain/ledger/tran
 import { fund, genesisOf, type Person, person } from "./ledger.ts";
 
 /** Numbers from 0 to 1 (mulberry32). */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

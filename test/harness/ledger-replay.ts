@@ -14,6 +14,8 @@ export interface ReplayPlan {
   readonly seed: number;
   /** Transactions that are tried, at least. */
   readonly operations: number;
+  /** Transactions of one block, at most: with 1 everything is checked after every single one. */
+  readonly most?: number;
 }
 
 export interface Replayed {
@@ -30,11 +32,10 @@ export interface Replayed {
   readonly problem: string | undefined;
 }
 
-/** Transactions of one block, at most. */
 const MOST = 40;
 
 /** Runs the operations of a seed; stops at the first thing that is wrong. */
-export function replay({ seed, operations }: ReplayPlan): Replayed {
+export function replay({ seed, operations, most = MOST }: ReplayPlan): Replayed {
   const genesis = operationsGenesis();
   const started = startChain(genesis);
   const source = new Operations(started.chain, seed);
@@ -45,7 +46,7 @@ export function replay({ seed, operations }: ReplayPlan): Replayed {
   let done = 0;
   let problem: string | undefined;
   while (done < operations && problem === undefined) {
-    const transactions = source.list(head, 1 + source.below(MOST));
+    const transactions = source.list(head, 1 + source.below(most));
     done += transactions.length;
     const proposer = source.proposer(head);
     const plan = { time: head.time + 1 + source.below(2500), proposer, lastCommit: null };

@@ -41,9 +41,9 @@ export function person(name: string): Person {
 }
 
 /** 21 November 2026. */
-export const GENESIS_TIME = 1_795_219_200_000;
+const GENESIS_TIME = 1_795_219_200_000;
 /** 1000 AIT. */
-export const FORTUNE = 1_000_000_000n;
+const FORTUNE = 1_000_000_000n;
 
 /** Money of a person at the start. */
 export function fund({ address }: Person, balance = FORTUNE, stake = 0n): GenesisAccount {

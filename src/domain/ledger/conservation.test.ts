@@ -12,6 +12,11 @@ describe("random operations", () => {
     expect(report.operations).toBeGreaterThanOrEqual(OPERATIONS);
   });
 
+  it("do so after every single one", () => {
+    const report = replay({ seed: 8, operations: 400, most: 1 });
+    expect(report).toMatchObject({ problem: undefined, blocks: 400 });
+  });
+
   it("fail and succeed in nearly every way there is, burn stake and change the validators", () => {
     const codes = new Set<string>();
     const sizes = new Set<number>();
