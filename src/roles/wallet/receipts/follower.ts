@@ -6,8 +6,11 @@ import type { ReceiptSource, Store } from "../ports.ts";
 import type { ReceiptIngest } from "./ingest.ts";
 import { findNewestJob, listOpenJobs, noteJobs, putNewestJob } from "./store.ts";
 
-/** Jobs whose receipts are asked for in one round; the others have their turn in the next. */
-const JOBS_PER_ROUND = 200;
+/**
+ * Jobs whose receipts are asked for in one round; the others have their turn in the next. With two calls a job and a
+ * round a second that is a tenth of what a key may call: it is the key that the owner works with, too.
+ */
+const JOBS_PER_ROUND = 50;
 /** Jobs that are asked for at once. */
 const JOBS_AT_ONCE = 4;
 /** Pages of jobs that are looked through in one round: 10,000 jobs with usual pages. */
