@@ -15,6 +15,8 @@ const VERSION = 0x13;
  * four threads stay free for files and signatures, and many logins together take 128 MiB instead of all there is.
  */
 const MAX_CONCURRENT = 2;
+/** Hashes that wait, a few seconds' worth. */
+const MAX_WAITING = 64;
 
 /** The native part of the package argon2: it hashes on a thread of the pool, and wipes its copy of the password. */
 export interface Argon2Binding {
@@ -45,7 +47,7 @@ export type Argon2id = (password: Uint8Array, salt: Uint8Array, costs: Argon2Cos
 
 /** Argon2id over its native part, at most two hashes at once. */
 export function createArgon2id(binding: Argon2Binding): Argon2id {
-  const semaphore = new Semaphore(MAX_CONCURRENT);
+  const semaphore = new Semaphore(MAX_CONCURRENT, MAX_WAITING);
   return (password, salt, costs) => semaphore.run(() => hash(binding, password, salt, costs));
 }
 

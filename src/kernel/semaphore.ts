@@ -1,17 +1,26 @@
-/** Lets a bounded number of callers in at a time; the others wait in the order in which they came. */
+import { AppError } from "./errors.ts";
+
+/** Lets a bounded number of callers in at a time; a bounded number waits, in the order in which they came. */
 export class Semaphore {
   #free: number;
+  readonly #maxWaiting: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** `permits`: callers at once, 1 or more. */
-  constructor(permits: number) {
+  /** `permits`: callers at once, 1 or more. `maxWaiting`: callers that wait, 0 or more; one more is turned away. */
+  constructor(permits: number, maxWaiting: number) {
     this.#free = permits;
+    this.#maxWaiting = maxWaiting;
   }
 
-  /** Runs a function once there is room, and makes room when it has ended, however it did. */
+  /**
+   * Runs a function once there is room, and makes room when it has ended, however it did.
+   * @throws AppError LIMIT_EXCEEDED when too many wait already
+   */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else if (this.#waiting.length < this.#maxWaiting) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else throw new AppError("LIMIT_EXCEEDED", "too many calls of this kind are waiting");
     try {
       return await work();
     } finally {

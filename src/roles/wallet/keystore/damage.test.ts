@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GOOD_PASSWORD, keystoreIn, secret, temporaryDirectory } from "../../../../test/harness/keystore.ts";
 import { addressOfModule } from "../../../crypto/address.ts";
@@ -54,7 +55,12 @@ function forge(change: (document: Document) => void): Buffer {
   const document = { ...content, checksum: "" };
   change(document);
   const { checksum: _none, ...rest } = document;
-  const value: Canonicalizable = { ...rest, checksum: sha256Hex(canonicalize(rest)) };
+  return seal(rest);
+}
+
+/** A file of any content, with the checksum that fits. */
+function seal(content: { readonly [name: string]: Canonicalizable }): Buffer {
+  const value: Canonicalizable = { ...content, checksum: sha256Hex(canonicalize(content)) };
   return Buffer.from(`${canonicalize(value)}\n`);
 }
 
@@ -87,6 +93,23 @@ describe("a damaged keystore file", () => {
       expect(await refusals(Buffer.concat([file, Buffer.from(tail)]))).toContain("KEYSTORE_DAMAGED");
     }
     expect(await refusals(Buffer.alloc(MAX_KEYSTORE_BYTES + 1))).toContain("KEYSTORE_DAMAGED");
+  });
+});
+
+describe("anything else", () => {
+  it("is refused with the same error, whatever bytes or JSON it is", async () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.json().map((text) => Buffer.from(`${text}\n`)),
+      fc
+        .record({ header: fc.jsonValue(), nonce: fc.jsonValue(), ciphertext: fc.jsonValue() })
+        .map((content) => seal({ ...content })),
+    );
+    await fc.assert(
+      fc.asyncProperty(bytes, async (given) => {
+        expect(await refusalsInMemory(given)).toEqual(REFUSED);
+      }),
+    );
   });
 });
 

@@ -57,10 +57,11 @@ describe("a write that is killed", () => {
       const password = await opensWith(temporary.path, "main");
       expect({ step, password }).toEqual({ step, password: expect.any(String) });
       outcomes.add(password);
-      // What it left behind hinders nobody.
+      // What it left behind hinders nobody, and is gone with the next write.
       const keystore = keystoreIn(temporary.path);
       expect((await keystore.list()).damaged).toEqual([]);
       await keystore.changePassword("main", secret(password ?? ""), secret("Third-Password-3"));
+      expect(readdirSync(temporary.path)).toEqual(["main.json"]);
     }
     expect(outcomes).toEqual(new Set([GOOD_PASSWORD, OTHER_PASSWORD]));
   });

@@ -129,6 +129,7 @@ export class KeystoreFiles {
     const path = this.#pathOf(walletId);
     try {
       await this.#disk.unlink(path);
+      await this.#sweep(walletId);
       await this.#disk.syncDirectory(this.#directory);
     } catch (error) {
       throw unusable(path, error);
@@ -146,10 +147,8 @@ export class KeystoreFiles {
     place: (temporary: string, path: string) => Promise<void>,
   ): Promise<void> {
     const path = this.#pathOf(walletId);
-    const temporary = join(
-      this.#directory,
-      `.${walletId}.${randomBytes(RANDOM_NAME_BYTES).toString("hex")}.tmp`,
-    );
+    const unique = `${process.pid}.${randomBytes(RANDOM_NAME_BYTES).toString("hex")}`;
+    const temporary = join(this.#directory, `.${walletId}.${unique}.tmp`);
     try {
       await mkdir(this.#directory, { recursive: true, mode: DIRECTORY_MODE });
       await this.#writeTemporary(temporary, bytes);
@@ -160,6 +159,19 @@ export class KeystoreFiles {
       await unlink(temporary).catch(() => {});
       throw unusable(path, error);
     }
+    await this.#sweep(walletId);
+  }
+
+  /** Removes what writes of processes that are gone have left: it opens with the password of its day. */
+  async #sweep(walletId: string): Promise<void> {
+    const leftover = new RegExp(`^\\.${RegExp.escape(walletId)}\\.(\\d+)\\.[0-9a-f]+\\.tmp$`);
+    const names = await readdir(this.#directory).catch(() => []);
+    const found = names.filter((name) => {
+      const [, pid] = leftover.exec(name) ?? [];
+      return pid !== undefined && !isRunning(Number(pid));
+    });
+    // One that stays hinders nobody.
+    await Promise.allSettled(found.map((name) => unlink(join(this.#directory, name))));
   }
 
   async #writeTemporary(path: string, bytes: Uint8Array): Promise<void> {
@@ -170,6 +182,15 @@ export class KeystoreFiles {
     } finally {
       await this.#disk.close(file);
     }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process may not be asked, but it runs.
+    return codeOf(error) === "EPERM";
   }
 }
 

@@ -76,7 +76,8 @@ export class ProcessKeystore implements Keystore {
   }
 
   #call(call: Call, password: SecretBytes, ...further: readonly Uint8Array[]): Promise<Answer> {
-    return this.#processes.run(async (child) => {
+    return this.#processes.run(async (start) => {
+      const child = start();
       try {
         return await child.call(call, [password.bytes, ...further]);
       } finally {

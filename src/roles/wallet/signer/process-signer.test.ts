@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { argon2id } from "../../../../test/harness/argon2.ts";
@@ -10,7 +11,7 @@ import {
   secret,
   temporaryDirectory,
 } from "../../../../test/harness/keystore.ts";
-import { gone, isRunning } from "../../../../test/harness/process-table.ts";
+import { childrenOf, gone, isRunning } from "../../../../test/harness/process-table.ts";
 import { signerIn } from "../../../../test/harness/signer.ts";
 import { addressOfModule } from "../../../crypto/address.ts";
 import { fromHex, utf8 } from "../../../crypto/bytes.ts";
@@ -83,6 +84,11 @@ describe("an unlocked wallet", PATIENCE, () => {
     await wallet.lock();
   });
 
+  it.skipIf(process.platform !== "linux")("is left out of core dumps", async () => {
+    const wallet = await signer.unlock("main", password());
+    expect(Number.parseInt(readFileSync(`/proc/${wallet.pid}/coredump_filter`, "utf8"), 16)).toBe(0);
+  });
+
   it("says so when its process dies by itself", async () => {
     const wallet = await signer.unlock("main", password());
     process.kill(wallet.pid, "SIGKILL");
@@ -135,6 +141,32 @@ describe("unlocking", PATIENCE, () => {
       const broken = createSigner({ directory: temporary.path, command });
       await expect(broken.signer.unlock("main", password())).rejects.toThrow(hasCode("SIGNER_FAILED"));
     }
+  });
+
+  it("goes on two at a time", async () => {
+    const unlocks = Array.from({ length: 5 }, () => signer.unlock("main", secret(OTHER_PASSWORD)));
+    let most = 0;
+    let done = false;
+    const watch = (): void => {
+      most = Math.max(most, childrenOf("self").length);
+      if (!done) setImmediate(watch);
+    };
+    watch();
+    const codes = (await Promise.allSettled(unlocks)).map(
+      (result) => "reason" in result && result.reason.code,
+    );
+    done = true;
+    expect(codes).toEqual(unlocks.map(() => "INVALID_CREDENTIALS"));
+    expect(most).toBe(2);
+  });
+
+  it("turns away who comes when many wait", async () => {
+    const broken = createSigner({ directory: temporary.path, command: ["/bin/false"] });
+    const many = Array.from({ length: 70 }, () => broken.signer.unlock("main", password()));
+    const codes = (await Promise.allSettled(many)).map((result) => "reason" in result && result.reason.code);
+    // Two at a time, and 64 that wait.
+    expect(codes.slice(0, 66)).toEqual(Array<string>(66).fill("SIGNER_FAILED"));
+    expect(codes.slice(66)).toEqual(Array<string>(4).fill("LIMIT_EXCEEDED"));
   });
 
   it("leaves the password to whoever lent it", async () => {

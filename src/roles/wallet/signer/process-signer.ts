@@ -14,20 +14,25 @@ const MAX_UNLOCKED = 16;
  * taking 64 MiB and a processor each.
  */
 const MAX_HASHING = 2;
+/** Calls that wait for their turn: some ten seconds' worth. */
+const MAX_WAITING = 64;
 
 /** Starts processes that open keystore files, a bounded number at a time. */
 export class SignerProcesses {
   readonly #command: readonly string[];
-  readonly #hashing = new Semaphore(MAX_HASHING);
+  readonly #hashing = new Semaphore(MAX_HASHING, MAX_WAITING);
 
   /** `command`: the program and its arguments. */
   constructor(command: readonly string[]) {
     this.#command = command;
   }
 
-  /** Starts a process for calls with a password. Whoever starts it kills it. */
-  run<T>(work: (child: SignerChildProcess) => Promise<T>): Promise<T> {
-    return this.#hashing.run(() => work(new SignerChildProcess(this.#command)));
+  /**
+   * Runs work that starts a process for calls with a password, in its turn. Whoever starts it kills it.
+   * @throws AppError LIMIT_EXCEEDED when too many wait already
+   */
+  run<T>(work: (start: () => SignerChildProcess) => Promise<T>): Promise<T> {
+    return this.#hashing.run(() => work(() => new SignerChildProcess(this.#command)));
   }
 }
 
@@ -41,11 +46,11 @@ export class ProcessSigner implements Signer {
   }
 
   unlock(walletId: string, password: SecretBytes): Promise<UnlockedWallet> {
-    return this.#processes.run(async (child) => {
+    return this.#processes.run(async (start) => {
       if (this.#unlocked.size >= MAX_UNLOCKED) {
-        await child.kill();
         throw new AppError("LIMIT_EXCEEDED", `${MAX_UNLOCKED} wallets are unlocked; lock one first`);
       }
+      const child = start();
       this.#unlocked.add(child);
       void child.exited.then(() => this.#unlocked.delete(child));
       try {
