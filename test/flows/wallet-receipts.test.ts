@@ -188,6 +188,21 @@ describe("receipts of a coordinator elsewhere", () => {
     );
   });
 
+  it("are found by following however many there are: each round takes its part", async () => {
+    const coordinator = await ReceiptCoordinator.start();
+    const jobs = Array.from({ length: 120 }, (_, n) => coordinator.add(n));
+    // Jobs that run on are looked at in each round, and hold up none that come after them.
+    for (const jobId of jobs.slice(0, 60)) {
+      const running = coordinator.jobs.get(jobId);
+      if (running) running.ended = false;
+    }
+    const wallet = await follow(coordinator, 1);
+    await poll(
+      () => wallet.client.listReceiptStatus({ limit: 200 }),
+      ({ items }) => items.length === 120 && items.filter(({ complete }) => complete).length === 60,
+    );
+  });
+
   it("stay when their coordinator is gone, and over a restart", async () => {
     const coordinator = await ReceiptCoordinator.start();
     const jobId = coordinator.add(1, 2);
