@@ -229,6 +229,23 @@ describe("a status", () => {
   });
 });
 
+describe("a node that is behind", () => {
+  it("asks the one that sent a final block for the next, as soon as it has applied that", () => {
+    const bench = new ConsensusBench(4, null);
+    const block = bench.block();
+    const hash = headerHash(block.header);
+    bench.hear({
+      type: "final_block",
+      block,
+      certificate: bench.certificate([1, 2, 3], "precommit", 0, hash),
+    });
+    bench.validate(hash);
+    expect(bench.all("commit_block")).toHaveLength(1);
+    bench.do({ type: "height.started", input: { ...bench.input, height: 2 } });
+    expect(bench.all("send")).toMatchObject([{ to: "peer", message: { type: "status", height: 2 } }]);
+  });
+});
+
 describe("messages of the next height", () => {
   it("are kept for it: the first vote of each, and the proposal of round 0", () => {
     const bench = started();

@@ -282,4 +282,15 @@ describe("a node without a vote", () => {
     expect(bench.all("commit_block")[0]?.hash).toBe(hash);
     expect(bench.all("save_sign_state")).toEqual([]);
   });
+
+  it("signs nothing with a key that is not in the set", () => {
+    const bench = started(null);
+    const signers = [0, 1, 2, 3, 4].map((own) => new ConsensusBench(5, own).settings.signer);
+    const signer = signers.find((one) => one && !bench.set.has(one.address)) ?? null;
+    expect(signer).not.toBeNull();
+    bench.state = { ...bench.state, settings: { ...bench.settings, signer } };
+    bench.propose(0, bench.block());
+    expect(bench.state.step).toBe("prevote");
+    expect(bench.all("send")).toEqual([]);
+  });
 });
