@@ -25,7 +25,8 @@ export function runSignerChild(keystore: FileKeystore, { input, output }: ChildP
   keepOutOfCoreDumps();
   const child = new SignerChild(keystore);
   const reader = new FrameReader();
-  const end = (): never => process.exit(0);
+  // The parent is gone, however it went. A hash may still be under way on a thread: only SIGKILL surely ends it.
+  const end = (): void => void process.kill(process.pid, "SIGKILL");
   input.on("end", end).on("close", end).on("error", end);
   output.on("error", end);
   const answer = async (frame: Frame): Promise<void> => {

@@ -8,6 +8,7 @@ import { GOOD_PASSWORD, keystoreIn, secret, temporaryDirectory } from "../../../
 import { findInMemory } from "../../../../test/harness/process-memory.ts";
 import { childrenOf, isRunning } from "../../../../test/harness/process-table.ts";
 import type { Order } from "../../../../test/harness/signer-daemon.ts";
+import { entropyOfPhrase, seedOfPhrase } from "../../../crypto/bip39.ts";
 import { SecretBytes } from "../../../crypto/secret-bytes.ts";
 
 const DAEMON = resolve(import.meta.dirname, "../../../../test/harness/signer-daemon.ts");
@@ -60,13 +61,21 @@ describe.skipIf(!onLinux)("the memory of processes, looked at from outside", PAT
     expect(findInMemory(daemon.pid, key)).toEqual([]);
   });
 
-  it("never holds the key of a wallet that the daemon itself has made", async () => {
+  it("never holds the keys or the phrase of a wallet that the daemon itself has made", async () => {
     using temporary = temporaryDirectory();
     using daemon = startDaemon(temporary.path);
-    await daemon.tell({ do: "create", walletId: "fresh" });
-    using key = await keystoreIn(temporary.path, argon2id).exportKey("fresh", secret(GOOD_PASSWORD));
+    for (const what of ["create", "unlock", "sign", "lock"] as const) {
+      await daemon.tell({ do: what, walletId: "fresh" });
+    }
+    const keystore = keystoreIn(temporary.path, argon2id);
+    using key = await keystore.exportKey("fresh", secret(GOOD_PASSWORD));
+    using phrase = await keystore.exportPhrase("fresh", secret(GOOD_PASSWORD));
+    const words = new TextDecoder().decode(phrase.bytes);
+    const seed = await seedOfPhrase(words);
     expect(childrenOf(daemon.pid)).toEqual([]);
-    expect(findInMemory(daemon.pid, key.bytes)).toEqual([]);
+    for (const known of [key.bytes, phrase.bytes, entropyOfPhrase(words), seed]) {
+      expect(findInMemory(daemon.pid, known)).toEqual([]);
+    }
   });
 
   it("holds the key after the lock where a process decrypts for itself: the scan can fail", async () => {
