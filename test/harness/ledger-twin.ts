@@ -172,8 +172,8 @@ export class LedgerTwin {
     }
     const seconds = Number(this.params[this.#height]?.["ballot_seconds"]);
     const ballot = mine ?? { subject, voters: [], expires_at: time + seconds * 1000 };
-    ballot.voters.push(sender);
-    const votes = ballot.voters.filter((voter) => this.#isValidator(voter)).length;
+    ballot.voters = [...ballot.voters.filter((voter) => this.#isValidator(voter)), sender];
+    const votes = ballot.voters.length;
     const isDecided = votes * 3 > (this.validators[this.#height]?.length ?? 0) * 2;
     this.#ballots = open.filter((each) => each !== ballot);
     if (!isDecided) this.#ballots.push(ballot);

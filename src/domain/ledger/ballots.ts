@@ -1,7 +1,6 @@
 /** Changes that validators vote on. A change is in force when a quorum of the validators of one height agrees. */
 import { ADDRESS, readInteger, readList, readMembers, readText } from "../consensus/read.ts";
 import { MAX_VALIDATORS } from "../consensus/validator-set.ts";
-import type { Draft } from "./draft.ts";
 import { type EntryKind, entryKey } from "./entry.ts";
 import type { Execution, ResultCode } from "./execution.ts";
 
@@ -16,6 +15,10 @@ interface Ballot {
 
 /** Ballots that one validator may have opened: one faulty validator must not fill the state. */
 const MAX_BALLOTS_EACH = 8;
+/** Of all, those of validators that were removed since included. */
+const MAX_BALLOTS = MAX_BALLOTS_EACH * MAX_VALIDATORS;
+
+const MS_PER_SECOND = 1000;
 
 const SUBJECT = /^[\x20-\x7e]{1,4096}$/;
 
@@ -27,7 +30,7 @@ const BALLOTS: EntryKind<readonly Ballot[]> = {
   }),
   read(json, pointer) {
     const { open } = readMembers(json, pointer, ["open"]);
-    return readList(open, `${pointer}/open`, MAX_BALLOTS_EACH * MAX_VALIDATORS, readBallot);
+    return readList(open, `${pointer}/open`, MAX_BALLOTS, readBallot);
   },
 };
 
@@ -52,24 +55,22 @@ export type VoteOutcome =
 
 /** Counts a validator's vote for a subject. */
 export function castVote(execution: Execution, voter: string, subject: string): VoteOutcome {
-  const { draft, validators, time } = execution;
+  const { draft, validators, time, params } = execution;
   if (!validators.has(voter)) return "NOT_A_VALIDATOR";
-  const current = listOpen(draft, time);
+  const current = draft.get(BALLOTS_KEY).filter(({ expiresAt }) => expiresAt > time);
   const ballot = current.find((each) => each.subject === subject);
   if (ballot?.voters.includes(voter)) return "ALREADY_VOTED";
-  if (!ballot && current.filter(({ voters }) => voters[0] === voter).length >= MAX_BALLOTS_EACH) {
-    return "TOO_MANY_BALLOTS";
-  }
-  const voters = [...(ballot?.voters ?? []), voter];
-  const others = current.filter((each) => each !== ballot);
+  if (!ballot && !mayOpen(current, voter)) return "TOO_MANY_BALLOTS";
   // A vote counts while its validator is one.
-  const isDecided = voters.filter((each) => validators.has(each)).length >= validators.quorum;
-  const expiresAt = ballot?.expiresAt ?? time + execution.params.ballot_seconds * MS_PER_SECOND;
+  const voters = [...(ballot?.voters ?? []).filter((each) => validators.has(each)), voter];
+  const others = current.filter((each) => each !== ballot);
+  const isDecided = voters.length >= validators.quorum;
+  const expiresAt = ballot?.expiresAt ?? time + params.ballot_seconds * MS_PER_SECOND;
   draft.put(BALLOTS_KEY, isDecided ? others : [...others, { subject, voters, expiresAt }]);
   return isDecided ? "decided" : "open";
 }
 
-const MS_PER_SECOND = 1000;
-
-const listOpen = (draft: Draft, time: number): readonly Ballot[] =>
-  draft.get(BALLOTS_KEY).filter(({ expiresAt }) => expiresAt > time);
+function mayOpen(ballots: readonly Ballot[], voter: string): boolean {
+  const own = ballots.filter(({ voters }) => voters[0] === voter).length;
+  return own < MAX_BALLOTS_EACH && ballots.length < MAX_BALLOTS;
+}
