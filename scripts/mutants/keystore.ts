@@ -86,6 +86,15 @@ export const KEYSTORE_MUTANTS: readonly Mutant[] = [
     check: { file: FILES_TEST, test: KILLED },
   },
   {
+    name: "keystore-not-flushed",
+    breaks: "a keystore file is on the disk before it takes the place of the old one",
+    edits: [{ file: FILES, find: "      await this.#disk.sync(file);\n", replace: "" }],
+    check: {
+      file: FILES_TEST,
+      test: "a write > reaches the disk before it takes its place, and its place before it is done",
+    },
+  },
+  {
     name: "keystore-not-tried",
     breaks: "what was written is decrypted before it takes its place",
     edits: [{ file: FILES, find: "      await trial(await this.#disk.read(temporary));", replace: "" }],

@@ -82,6 +82,28 @@ describe("a write that is killed", () => {
   });
 });
 
+describe("a write", () => {
+  it("reaches the disk before it takes its place, and its place before it is done", async () => {
+    using temporary = temporaryDirectory();
+    const steps: string[] = [];
+    const recording = new Proxy(systemDisk, {
+      get(disk, name) {
+        steps.push(String(name));
+        return Reflect.get(disk, name);
+      },
+    });
+    const keystore = keystoreIn(temporary.path, undefined, recording);
+    await keystore.create({ walletId: "main", password: secret(GOOD_PASSWORD) });
+    const flushed = ["create", "write", "sync", "close", "read"];
+    // The last read is of the wallet that is told about.
+    expect(steps.splice(0)).toEqual([...flushed, "link", "unlink", "syncDirectory", "read"]);
+    await keystore.changePassword("main", secret(GOOD_PASSWORD), secret(OTHER_PASSWORD));
+    expect(steps.splice(0)).toEqual(["read", ...flushed, "read", "rename", "syncDirectory"]);
+    await keystore.delete("main", secret(OTHER_PASSWORD));
+    expect(steps).toEqual(["read", "unlink", "syncDirectory"]);
+  });
+});
+
 describe("a write that fails", () => {
   const failing = (change: Partial<Disk>): Disk => ({ ...systemDisk, ...change });
 
