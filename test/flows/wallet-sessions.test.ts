@@ -1,9 +1,11 @@
 /** Unlock sessions over a real socket, with real processes that hold the keys. */
 
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dataPaths } from "../../src/config/data-paths.ts";
 import { sha256Hex } from "../../src/crypto/hash.ts";
 import { LONGEST_WAIT_MS } from "../../src/roles/wallet/sessions/backoff.ts";
 import { TestClock } from "../harness/clock.ts";
@@ -30,8 +32,17 @@ beforeAll(async () => {
 });
 afterAll(() => wallet.daemon[Symbol.asyncDispose]());
 
-/** Processes that this one has started and that still run. */
-const children = (): number => childrenOf(process.pid).length;
+/** Processes that hold keys of this wallet's directory: other tests of this process have theirs. */
+function signers(): number[] {
+  return childrenOf(process.pid).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(wallet.daemon.dataDir);
+    } catch {
+      // It has ended meanwhile.
+      return false;
+    }
+  });
+}
 
 /** Waits until a wallet was locked without being asked. */
 async function lockedByItself(walletId: string): Promise<void> {
@@ -44,9 +55,8 @@ async function lockedByItself(walletId: string): Promise<void> {
 describe("an unlock session", () => {
   it("signs with its token until the wallet is locked; then nothing of it is left", async () => {
     const { client } = wallet;
-    const before = children();
     const { session, session_token } = await client.unlock("a", { password: PASSWORD });
-    expect(children()).toBe(before + 1);
+    expect(signers()).toHaveLength(1);
     const one = await client.signMessage("a", { session_token, ...MESSAGE });
     const other = await client.signMessage("a", { password: PASSWORD, ...MESSAGE });
     expect(other.signature_base64).toBe(one.signature_base64);
@@ -58,7 +68,7 @@ describe("an unlock session", () => {
     expect(await codeOf(client.signMessage("a", { session_token, ...MESSAGE }))).toBe("WALLET_LOCKED");
     expect((await client.getWallet("a")).unlocked).toBe(false);
     expect(await client.listSessions()).toEqual([]);
-    expect(children()).toBe(before);
+    expect(signers()).toEqual([]);
   });
 
   it("is no other wallet's, and its id opens nothing", async () => {
@@ -105,7 +115,6 @@ describe("an unlock session", () => {
 
   it("ends when it was not used for its time, and the keys leave the memory without being asked", async () => {
     const { client } = wallet;
-    const before = children();
     const { session_token } = await client.unlock("a", { password: PASSWORD, idle_seconds: 60 });
     clock.advance(59_000);
     await client.signMessage("a", { session_token, ...MESSAGE });
@@ -114,7 +123,7 @@ describe("an unlock session", () => {
     clock.advance(60_000);
     expect(await codeOf(client.signMessage("a", { session_token, ...MESSAGE }))).toBe("WALLET_LOCKED");
     await lockedByItself("a");
-    expect(children()).toBe(before);
+    expect(signers()).toEqual([]);
     const noted = { operation: "lock", wallet_id: "a", via: "daemon", outcome: "ok" };
     await poll(
       () => client.listAccess({ limit: 200 }),
@@ -142,22 +151,20 @@ describe("an unlock session", () => {
 
   it("is one of several that share a process, which goes with the last", async () => {
     const { client } = wallet;
-    const before = children();
     const first = await client.unlock("a", { password: PASSWORD });
     const second = await client.unlock("a", { password: PASSWORD, operations: ["sign_document"] });
-    expect(children()).toBe(before + 1);
+    expect(signers()).toHaveLength(1);
     await client.endSession(first.session.session_id);
     expect(await codeOf(client.endSession(first.session.session_id))).toBe("SESSION_NOT_FOUND");
     expect((await client.getWallet("a")).unlocked).toBe(true);
     await client.endSession(second.session.session_id);
-    expect([(await client.getWallet("a")).unlocked, children()]).toEqual([false, before]);
+    expect([(await client.getWallet("a")).unlocked, signers()]).toEqual([false, []]);
   });
 
   it("ends when the process that holds the keys is killed", async () => {
     const { client } = wallet;
-    const known = new Set(childrenOf(process.pid));
     const { session_token } = await client.unlock("a", { password: PASSWORD });
-    for (const pid of childrenOf(process.pid)) if (!known.has(pid)) process.kill(pid, "SIGKILL");
+    for (const pid of signers()) process.kill(pid, "SIGKILL");
     await lockedByItself("a");
     expect(await codeOf(client.signMessage("a", { session_token, ...MESSAGE }))).toBe("WALLET_LOCKED");
   });
@@ -224,6 +231,24 @@ describe("what was done with keys", () => {
       }
     },
   );
+});
+
+describe("a keystore file that is damaged", () => {
+  it("is named, opens for no password, and breaks no other wallet", async () => {
+    const { client, raw, daemon } = await bootWallet();
+    for (const wallet_id of ["bad", "good"]) await client.createWallet({ wallet_id, password: PASSWORD });
+    const file = join(dataPaths(daemon.dataDir).wallets, "bad.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/"ciphertext":"./, '"ciphertext":"_'));
+    const { items, damaged } = await client.listWallets();
+    expect([items.map(({ wallet_id }) => wallet_id), damaged]).toEqual([["good"], ["bad"]]);
+    const { status, body } = await raw.post("/v1/wallets/bad/unlock", { password: PASSWORD });
+    expect([status, body["code"], body["title"]]).toEqual([
+      500,
+      "KEYSTORE_DAMAGED",
+      "The keystore file is damaged",
+    ]);
+    await client.signMessage("good", { password: PASSWORD, ...MESSAGE });
+  });
 });
 
 describe("a restart", () => {

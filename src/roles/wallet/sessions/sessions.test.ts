@@ -77,11 +77,11 @@ describe("unlock sessions", () => {
     }
     const wallets = Array.from({ length: 20 }, (_, n) => codeOf(sessions.open(`w${n}`, password(), SCOPE)));
     const codes = await Promise.all(wallets);
-    expect(codes.filter((code) => code === "LIMIT_EXCEEDED")).toHaveLength(4);
-    expect(processes.running.size).toBe(16);
+    expect(codes.filter((code) => code === "LIMIT_EXCEEDED")).toHaveLength(8);
+    expect(processes.running.size).toBe(12);
     const more = Array.from({ length: 60 }, () => codeOf(sessions.open("w0", password(), SCOPE)));
-    expect((await Promise.all(more)).filter((code) => code === "resolved")).toHaveLength(48);
-    expect([sessions.count, processes.running.size]).toEqual([64, 16]);
+    expect((await Promise.all(more)).filter((code) => code === "resolved")).toHaveLength(52);
+    expect([sessions.count, processes.running.size]).toEqual([64, 12]);
   });
 
   it("end with their process, whoever ended it", async () => {

@@ -8,8 +8,11 @@ import type { SessionOperation, SessionView } from "../../../wire/wallet/session
 import type { Signer, UnlockedWallet } from "../signer/signer.ts";
 import { type Now, type Scope, Session } from "./session.ts";
 
-/** Wallets whose keys are in memory at once: each has a process of its own. */
-const MAX_UNLOCKED = 16;
+/**
+ * Wallets whose keys are in memory at once: each has a process of its own. Below the signer's bound, so that there is
+ * room for the processes that try passwords.
+ */
+const MAX_UNLOCKED = 12;
 /** Bytes of a session's token. */
 const TOKEN_BYTES = 32;
 /** How often sessions are looked at, in ms: how much longer than its time an unused key stays in memory. */
