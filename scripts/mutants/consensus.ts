@@ -57,10 +57,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: "a validator that comes back keeps to what it precommitted",
     edits: [
       {
-        file: `${CONSENSUS}/step.ts`,
-        find: 'work.update({ phase: "deciding", round, step: signState.step, locks });',
-        replace:
-          'void locks;\n  work.update({ phase: "deciding", round, step: signState.step, locks: NO_LOCKS });',
+        file: `${CONSENSUS}/resume.ts`,
+        find: "const locks = { locked_round, locked_hash, valid_round, valid_hash };",
+        replace: `void [locked_round, locked_hash];
+  const locks = { locked_round: -1, locked_hash: null, valid_round: -1, valid_hash: null };`,
       },
     ],
     check: simulated("an honest validator forgot its lock"),
@@ -76,6 +76,21 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       },
     ],
     check: simulated("an honest validator forgot its lock"),
+  },
+  {
+    name: "locks-lost-in-a-rollback",
+    breaks: "a validator whose blocks were rolled back keeps to what it precommitted",
+    edits: [
+      {
+        file: `${CONSENSUS}/resume.ts`,
+        find: "if (signState.height !== input.height) {",
+        replace: "if (signState.height !== input.height || stored.length === 0) {",
+      },
+    ],
+    check: {
+      file: `${CONSENSUS}/resume.test.ts`,
+      test: "a validator that comes back after a crash > keeps lock and place also where its blocks were rolled back, and it comes to the height anew",
+    },
   },
   {
     name: "proof-with-an-unsaved-vote",

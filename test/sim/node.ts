@@ -113,13 +113,13 @@ export class Node {
     this.#disk.crash(this.world.random.chance(50));
   }
 
-  /** Its disk is lost, and replaced by a backup: some of the final blocks, and no sign-state. */
-  restore(): void {
-    const { finals } = this.#disk.read();
-    const kept = finals.slice(0, this.world.random.between(0, finals.length));
-    this.world.trace(`${this.id} is restored at ${kept.length}`);
-    const signState = lostSignState(this.now() + RESTORE_MARGIN_MS);
-    this.#disk.write({ signState, stored: [], finals: kept });
+  /** Its disk is lost, and replaced by a backup: some of the final blocks. A sign-state is never part of one. */
+  restore(keepsSignState: boolean): void {
+    const { finals, signState: kept } = this.#disk.read();
+    const fewer = finals.slice(0, this.world.random.between(0, finals.length));
+    this.world.trace(`${this.id} is restored at ${fewer.length}`);
+    const signState = keepsSignState ? kept : lostSignState(this.now() + RESTORE_MARGIN_MS);
+    this.#disk.write({ signState, stored: [], finals: fewer });
     this.#disk.sync();
   }
 

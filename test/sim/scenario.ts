@@ -36,8 +36,8 @@ export interface Scenario {
   readonly skewsMs: readonly number[];
   /** Changes of the validators, by the moment they are asked for, ms. */
   readonly changes: readonly { readonly atMs: number; readonly keys: readonly number[] }[];
-  /** One node loses its disk, and comes back from a backup without its sign-state. */
-  readonly restored: number | null;
+  /** One node loses its disk and comes back from a backup, without its sign-state or with the one it had. */
+  readonly restored: { readonly key: number; readonly keepsSignState: boolean } | null;
   /** With Ed25519, and every message as text: one seed in REAL_EVERY. */
   readonly real: boolean;
 }
@@ -92,7 +92,7 @@ export function scenarioOf(seed: number): Scenario {
     syncMs: random.pick([0, 2, 20]),
     skewsMs: [...validators, ...observers].map(() => random.between(-100, 100)),
     changes: size >= 3 ? changesOf(random, validators, observers) : [],
-    restored: restores ? random.pick(validators) : null,
+    restored: restores ? { key: random.pick(validators), keepsSignState: random.chance(50) } : null,
     real: seed % REAL_EVERY === 0,
   };
 }

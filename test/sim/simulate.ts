@@ -52,11 +52,11 @@ export function simulate(seed: number, keepLines = false): Outcome {
 }
 
 /** One node loses its disk. */
-function restoreOne(world: World, key: number | null): boolean {
-  const node = world.honest.find((one) => one.key === key);
-  if (!node) return true;
+function restoreOne(world: World, restored: Scenario["restored"]): boolean {
+  const node = world.honest.find((one) => one.key === restored?.key);
+  if (!node || !restored) return true;
   if (node.isUp) node.crash();
-  node.restore();
+  node.restore(restored.keepsSignState);
   node.start();
   return true;
 }

@@ -96,6 +96,23 @@ describe("a validator that comes back after a crash", () => {
     expect(after.votesSent()).toEqual([]);
   });
 
+  it("keeps lock and place also where its blocks were rolled back, and it comes to the height anew", () => {
+    const before = started();
+    const hash = before.propose(0, before.block());
+    before.hearVotes([1, 2], "prevote", 0, hash);
+    const { signState } = before.state;
+    const after = new ConsensusBench(4, FOLLOWER);
+    after.state = { ...after.state, signState, input: { ...after.input, height: 0 } };
+    after.do({ type: "height.started", input: after.input });
+    expect(after.state).toMatchObject({ phase: "deciding", round: 0, step: "precommit" });
+    expect(after.state.locks.locked_hash).toBe(hash);
+    expect(after.votesSent()).toEqual([`prevote 0 ${hash}`, `precommit 0 ${hash}`]);
+    after.hearVotes([1], "prevote", 1, null);
+    after.hearVotes([2], "precommit", 1, null);
+    after.propose(1, after.block(1));
+    expect(after.votesSent()).toEqual(["prevote 1 none"]);
+  });
+
   it("signs nothing after its sign-state was lost, until two new blocks are final or somebody allows it", () => {
     const bench = new ConsensusBench(4, FOLLOWER, lostSignState(NOW));
     bench.do({ type: "work.arrived" });

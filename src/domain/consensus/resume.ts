@@ -19,14 +19,21 @@ export function resume(
   stored: readonly StoredBlock[],
 ): [State, readonly ConsensusEffect[]] {
   const work = new Work(createState(settings, input, signState));
-  if (signState.height === input.height) takeUp(work, stored);
-  else schedule(work, "empty-block");
+  begin(work, stored);
   applyRules(work);
   return work.finish();
 }
 
-function takeUp(work: Work, stored: readonly StoredBlock[]): void {
-  const { signState } = work.state;
+/**
+ * Begins the height of a new state: before round 0, or, where this validator has signed at this height before, at
+ * that place and with its locks. That happens to a node whose blocks were rolled back and whose sign-state was not.
+ */
+export function begin(work: Work, stored: readonly StoredBlock[]): void {
+  const { signState, input } = work.state;
+  if (signState.height !== input.height) {
+    schedule(work, "empty-block");
+    return;
+  }
   const { locked_round, locked_hash, valid_round, valid_hash, round } = signState;
   const locks = { locked_round, locked_hash, valid_round, valid_hash };
   work.update({ phase: "deciding", round, step: signState.step, locks });

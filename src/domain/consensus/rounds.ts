@@ -1,6 +1,6 @@
 /** Rounds: how one begins, and what is kept of those before. */
 import { frameOf } from "./check-block.ts";
-import { canPropose, propose } from "./signing.ts";
+import { mayPropose, propose } from "./signing.ts";
 import {
   findOwnAddress,
   findProofRound,
@@ -35,7 +35,7 @@ export function schedule(work: Work, kind: TimeoutKind): void {
 function proposeOrProduce(work: Work): void {
   const { state } = work;
   const { input, locks, round } = state;
-  if (!canPropose(state) || getRound(state, round).received) return;
+  if (!mayPropose(state) || getRound(state, round).received) return;
   const known = locks.valid_hash === null ? undefined : state.blocks.get(locks.valid_hash);
   if (locks.valid_hash !== null && known) {
     propose(work, locks.valid_hash, known.block, locks.valid_round);

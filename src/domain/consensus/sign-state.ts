@@ -94,20 +94,6 @@ export function maySign(signState: SignState, place: Place): boolean {
   return STEPS.indexOf(place.step) > STEPS.indexOf(signState.step);
 }
 
-/** The proposal that was signed for a round, if it was one of the last. */
-export function findSignedProposal(
-  signState: SignState,
-  height: number,
-  round: number,
-): Proposal | undefined {
-  return signState.proposals.find((proposal) => proposal.height === height && proposal.round === round);
-}
-
-/** The vote that was signed for a place, if it was one of the last. */
-export function findSignedVote(signState: SignState, { height, round, step }: Place): Vote | undefined {
-  return signState.votes.find((vote) => vote.height === height && vote.round === round && vote.step === step);
-}
-
 /** The state after a proposal. That it may be signed was asked before. */
 export function recordProposal(signState: SignState, proposal: Proposal, locks: Locks): SignState {
   const next = movedTo(signState, { ...proposal, step: "propose" }, locks);

@@ -2,16 +2,9 @@
 import type { Block } from "./block.ts";
 import { type Proposal, signProposal } from "./proposal.ts";
 import { acceptProposal, acceptVote } from "./record.ts";
-import {
-  findSignedProposal,
-  findSignedVote,
-  maySign,
-  type Place,
-  recordProposal,
-  recordVote,
-} from "./sign-state.ts";
+import { maySign, type Place, recordProposal, recordVote } from "./sign-state.ts";
 import { findOwnAddress, getRound, type Settings, type State } from "./state.ts";
-import { signVote, type Vote, type VoteStep } from "./vote.ts";
+import { signVote, type VoteStep } from "./vote.ts";
 import type { Work } from "./work.ts";
 
 interface Signer {
@@ -26,40 +19,25 @@ function findSigner(state: State, place: Place): Signer | undefined {
   return maySign(state.signState, place) ? signer : undefined;
 }
 
-/** Whether this validator can propose in the current round: something new, or what it proposed before. */
-export function canPropose(state: State): boolean {
-  const { input, round, signState } = state;
-  const place = { height: input.height, round, step: "propose" } as const;
-  return (
-    findSigner(state, place) !== undefined || findSignedProposal(signState, input.height, round) !== undefined
-  );
+/** Whether this validator may propose something in the current round. */
+export function mayPropose(state: State): boolean {
+  return findSigner(state, { height: state.input.height, round: state.round, step: "propose" }) !== undefined;
 }
 
 /** Goes to a step and votes in it: for a block, or for none. Who may not sign goes there in silence. */
-export function castVote(work: Work, step: VoteStep, blockHash: string | null): void {
+export function castVote(work: Work, step: VoteStep, block_hash: string | null): void {
   work.update({ step });
-  const vote =
-    findSignedVote(work.state.signState, placeOf(work.state, step)) ?? signNewVote(work, step, blockHash);
-  if (!vote) return;
-  acceptVote(work, vote);
-  work.send({ type: "vote", vote });
-}
-
-function placeOf({ input, round }: State, step: VoteStep): Place {
-  return { height: input.height, round, step };
-}
-
-function signNewVote(work: Work, step: VoteStep, block_hash: string | null): Vote | undefined {
   const { state } = work;
-  const place = placeOf(state, step);
-  const signer = findSigner(state, place);
-  if (!signer) return undefined;
-  const { height, round } = place;
+  const { round } = state;
+  const { height } = state.input;
+  const signer = findSigner(state, { height, round, step });
+  if (!signer) return;
   const content = { v: 1, height, round, step, block_hash, validator: signer.address } as const;
   const vote = signVote(content, state.settings.realm, signer.sign);
   work.update({ signState: recordVote(state.signState, vote, state.locks) });
   work.mustSave = true;
-  return vote;
+  acceptVote(work, vote);
+  work.send({ type: "vote", vote });
 }
 
 /** Proposes a block in the current round, with the proof of lock of `validRound`; NO_ROUND for a fresh one. */

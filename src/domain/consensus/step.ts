@@ -11,7 +11,8 @@ import type { ConsensusEffect, ConsensusEvent, HeightInput } from "./event.ts";
 import { headerHash } from "./header.ts";
 import { NO_ROUND } from "./proposal.ts";
 import { receive } from "./receive.ts";
-import { schedule, startRound } from "./rounds.ts";
+import { begin } from "./resume.ts";
+import { startRound } from "./rounds.ts";
 import { applyRules } from "./rules.ts";
 import { afterFinalBlock } from "./sign-state.ts";
 import { castVote, propose } from "./signing.ts";
@@ -63,7 +64,7 @@ function startHeight(work: Work, input: HeightInput): void {
   const counted = afterFinalBlock(signState, input.parent.time);
   work.state = createState(settings, input, counted);
   work.mustSave = counted !== signState;
-  schedule(work, "empty-block");
+  begin(work, []);
   acceptEarly(work, early.values());
   if (helper !== null) work.send(statusOf(work.state), helper);
 }
