@@ -6,9 +6,11 @@ import {
   equalBytes,
   fromBase64Url,
   fromHex,
+  fromLatin1,
   fromUtf8,
   toBase64Url,
   toHex,
+  toLatin1,
   utf8,
   utf8Length,
 } from "./bytes.ts";
@@ -18,13 +20,15 @@ import { sha256 } from "./hash.ts";
 const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
 
 describe("bytes", () => {
-  it("survive hex and base64url", () => {
+  it("survive hex, base64url and Latin-1", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         expect(fromHex("x", toHex(bytes))).toEqual(bytes);
         expect(fromBase64Url("x", toBase64Url(bytes))).toEqual(bytes);
+        expect(fromLatin1(toLatin1(bytes))).toEqual(bytes);
       }),
     );
+    expect(toLatin1(Uint8Array.of(0, 0x41, 0xff))).toBe("\0A\u00ff");
   });
 
   it.each(["0", "0g", "AB", "00 ", "0x00"])("refuse %j as hex", (hex) => {

@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { toHex } from "./bytes.ts";
-import { RunningHash, sha256, sha256Hex } from "./hash.ts";
+import { fromLatin1, toHex } from "./bytes.ts";
+import { RunningHash, sha256, sha256Hex, sha256Latin1 } from "./hash.ts";
 
 describe("sha256", () => {
   it("hashes the example of FIPS 180-4", () => {
     const digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     expect(sha256Hex("abc")).toBe(digest);
     expect(toHex(sha256(Uint8Array.of(0x61, 0x62, 0x63)))).toBe(digest);
+    expect(toHex(fromLatin1(sha256Latin1("abc")))).toBe(digest);
   });
 });
 
