@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { argon2id } from "../../../../test/harness/argon2.ts";
 import {
   GOOD_PASSWORD,
@@ -106,7 +106,8 @@ describe("an unlocked wallet", PATIENCE, () => {
     expect(error.code).toBe("ECONNREFUSED");
   });
 
-  it("ends with its parent, however that ends", async () => {
+  // Shorter than the others' time: what does not end would be waited for to the last.
+  it("ends with its parent, however that ends", { timeout: 20_000 }, async () => {
     const program = `
       const { signerIn } = await import("./test/harness/signer.ts");
       const { secret } = await import("./test/harness/keystore.ts");
@@ -116,10 +117,12 @@ describe("an unlocked wallet", PATIENCE, () => {
     const parent = spawn(process.execPath, ["--input-type=module", "--eval", program], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const [pid] = (await once(parent.stdout, "data")) as [Buffer];
-    expect(isRunning(Number(pid.toString()))).toBe(true);
+    const [written] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(written.toString());
+    onTestFinished(() => void (isRunning(pid) && process.kill(pid, "SIGKILL")));
+    expect(isRunning(pid)).toBe(true);
     parent.kill("SIGKILL");
-    await gone(Number(pid.toString()));
+    await gone(pid);
   });
 });
 
