@@ -46,8 +46,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${CONSENSUS}/timing.ts`,
-        find: " + round * timing.growthMs",
-        replace: " + 0 * round * timing.growthMs",
+        find: "const growthMs = round * timing.growthMs;",
+        replace: "const growthMs = 0 * round * timing.growthMs;",
       },
     ],
     check: simulated("no new block within 10 block times"),

@@ -217,7 +217,7 @@ describe("a round", () => {
     bench.hearVotes([1, 2, 3], "precommit", 0, null);
     bench.passTimeout("precommit", 0);
     expect(bench.state.round).toBe(1);
-    const delayMs = TEST_TIMING.proposeMs + TEST_TIMING.growthMs;
+    const delayMs = TEST_TIMING.proposeMs + 2 * TEST_TIMING.growthMs;
     expect(bench.all("schedule_timeout")).toMatchObject([{ delayMs }]);
   });
 

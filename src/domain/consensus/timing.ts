@@ -4,7 +4,7 @@ export interface Timing {
   readonly proposeMs: number;
   /** For the rest of the prevotes, or precommits, after a quorum of any in round 0. */
   readonly voteMs: number;
-  /** What each round adds to both: some round is long enough for any delay the network has. */
+  /** What each round adds, twice for the proposal: some round is long enough for any delay the network has. */
   readonly growthMs: number;
   /** Longest time without a block while there is nothing to put into one. */
   readonly emptyBlockMs: number;
@@ -22,10 +22,14 @@ export interface Timeout {
   readonly round: number;
 }
 
-/** How long a timeout of a round is. Grows by `growthMs` each round, without end. */
+/**
+ * How long a timeout of a round is. Grows without end, and the one for proposals faster: the paper (lemma 5) wants it
+ * to exceed the precommits' of the round before by two delays, whatever a delay is.
+ */
 export function timeoutMs(timing: Timing, kind: TimeoutKind, round: number): number {
   if (kind === "empty-block") return timing.emptyBlockMs;
-  return (kind === "propose" ? timing.proposeMs : timing.voteMs) + round * timing.growthMs;
+  const growthMs = round * timing.growthMs;
+  return kind === "propose" ? timing.proposeMs + 2 * growthMs : timing.voteMs + growthMs;
 }
 
 /** Whether a fresh block of a round has a time that this clock, in Unix ms, can believe. */
