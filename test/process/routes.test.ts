@@ -88,6 +88,7 @@ describe("each route under each prefix", () => {
     expect((await api.call("GET /openapi.json", { as })).body["openapi"]).toBe("3.1.0");
     expect((await api.call("GET /metrics", { as })).text).toContain("aitbc_http_requests_total");
     expect((await api.call("GET /docs", { as })).text).toContain("/v1/jobs");
+    expect((await api.call("GET /", { as })).text).toContain("aitbc is running");
     const page = await api.call("GET /errors/{code}", { as, path: { code: "JOB_NOT_FOUND" } });
     expect([page.status, page.text.includes("JOB_NOT_FOUND")]).toEqual([200, true]);
   });
