@@ -10,8 +10,11 @@ export function runSignerProcess([cacheDir, directory]: readonly string[]): void
   if (cacheDir === undefined || directory === undefined) {
     throw new AppError("INVALID_ARGUMENT", "__signer is started by the daemon, not by hand");
   }
-  runSignerChild(createFileKeystore(directory, loadArgon2Binding(cacheDir)), {
-    input: process.stdin,
-    output: process.stdout,
-  });
+  runSignerChild(
+    createFileKeystore(directory, () => loadArgon2Binding(cacheDir)),
+    {
+      input: process.stdin,
+      output: process.stdout,
+    },
+  );
 }

@@ -27,7 +27,7 @@ export async function withPassword<T>(work: (password: SecretBytes) => Promise<T
 /** Makes a wallet in a directory that goes away afterwards. */
 export function withPlace<T>(work: (place: Place) => Promise<T>): Promise<T> {
   return withDirectory(async (directory) => {
-    const keystore = createFileKeystore(directory, loadArgon2Binding(""));
+    const keystore = createFileKeystore(directory, () => loadArgon2Binding(""));
     await withPassword((password) => keystore.create({ walletId: BENCH_WALLET, password }));
     const isBuilt = isFresh();
     const command = isBuilt

@@ -11,5 +11,5 @@ export async function openKeystore(io: Io, options: GlobalOptions): Promise<File
     import("../../../config/data-paths.ts"),
     loadCommandConfig(io, options),
   ]);
-  return createFileKeystore(dataPaths(config.data_dir).wallets, loadArgon2Binding(config.cache_dir));
+  return createFileKeystore(dataPaths(config.data_dir).wallets, () => loadArgon2Binding(config.cache_dir));
 }
