@@ -74,7 +74,7 @@ export function scenarioOf(seed: number): Scenario {
     size >= 4 && random.chance(60) ? { key: random.pick(validators), fault: random.pick(FAULTS) } : null;
   const isSlow = random.chance(30);
   const ambushes = size >= 4 && random.chance(40);
-  const restores = faulty === null && size >= 4 && random.chance(25);
+  const restores = faulty === null && size >= 4 && random.chance(50);
   return {
     seed,
     validators,

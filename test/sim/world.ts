@@ -17,9 +17,9 @@ import { ed25519Signatures, type SignaturePort, STAND_IN_SIGNATURES } from "./si
 import { Witness } from "./witness.ts";
 
 /** Between two effects of an honest node in the storm, of a thousand. */
-const STRIKES_PER_MILLE = 4;
+const STRIKES_PER_MILLE = 8;
 /** How long a node stays down, ms. */
-const DOWN_MS = [20, 1_000] as const;
+const DOWN_MS = [5, 500] as const;
 /** A transaction comes to some node so often, ms. */
 const TRANSACTION_MS = [50, 800] as const;
 /** How often the twins' peers are dealt out anew, ms. */
