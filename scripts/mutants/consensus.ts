@@ -58,9 +58,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${CONSENSUS}/resume.ts`,
-        find: "const locks = { locked_round, locked_hash, valid_round, valid_hash };",
+        find: "const locks = { locked_round, locked_hash, valid_round, valid_hash, valid_proof };",
         replace: `void [locked_round, locked_hash];
-  const locks = { locked_round: -1, locked_hash: null, valid_round: -1, valid_hash: null };`,
+  void [valid_round, valid_hash];
+  const locks = { locked_round: -1, locked_hash: null, valid_round: -1, valid_hash: null, valid_proof: null };`,
       },
     ],
     check: simulated("an honest validator forgot its lock"),
@@ -98,8 +99,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${CONSENSUS}/resume.ts`,
-        find: "if (isSaved) acceptCertificate",
-        replace: "if (proof && (isSaved || proof)) acceptCertificate",
+        find: "if (proof !== null && certificateHash(proof) === valid_proof) acceptCertificate",
+        replace: "void [certificateHash, valid_proof];\n    if (proof !== null) acceptCertificate",
       },
     ],
     check: {

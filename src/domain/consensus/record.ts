@@ -40,10 +40,10 @@ export function acceptVote(work: Work, vote: Vote): void {
 
 /** Takes a verified certificate of this height: its votes, and the quorum even where a vote was counted otherwise. */
 export function acceptCertificate(work: Work, certificate: Certificate): void {
-  for (const vote of votesOf(certificate)) acceptVote(work, vote);
   const { round, step } = certificate;
   const ballots = ballotsOf(getRound(work.state, round), step);
   if (ballots.certificate === null) work.updateRound(round, { [BALLOTS[step]]: { ...ballots, certificate } });
+  for (const vote of votesOf(certificate)) acceptVote(work, vote);
 }
 
 /** Takes a verified proposal of this height, unless its proposer made one for this round before. */

@@ -57,6 +57,29 @@ describe("a validator that comes back after a crash", () => {
     expect(after.sent("status")[0]?.proof_round).toBe(-1);
   });
 
+  it("tells the proof that it saved from an earlier one with a vote that it did not", () => {
+    const before = started();
+    before.hearVotes([1, 2], "precommit", 2, null);
+    const { signState } = before.state;
+    const block = before.block(2);
+    const hash = before.propose(2, block);
+    before.hearVotes([1, 2], "prevote", 2, hash);
+    const lost = before.all("store_block").map(({ stored }) => stored);
+    expect(lost[0]?.proof?.signatures.map(({ validator }) => validator)).toContain(before.address(FOLLOWER));
+    const again = new ConsensusBench(4, FOLLOWER, signState);
+    again.do({ type: "work.arrived" });
+    again.hearVotes([1, 2], "precommit", 2, null);
+    again.passTimeout("propose", 2);
+    again.hear(again.proposal(2, block));
+    again.hearVotes([1, 2, 3], "prevote", 2, hash);
+    again.validate(hash);
+    expect(again.state.signState.valid_hash).toBe(hash);
+    const saved = again.all("store_block").map(({ stored }) => stored);
+    const after = new ConsensusBench(4, FOLLOWER, again.state.signState, [...lost, ...saved]);
+    expect(after.all("report_evidence")).toEqual([]);
+    expect(after.state.rounds.get(2)?.prevotes.certificate).toEqual(saved.at(-1)?.proof);
+  });
+
   it("takes the proof of the block that it saved as valid, not one of another block for the same round", () => {
     const before = new ConsensusBench(1, 0);
     before.do({ type: "work.arrived" });

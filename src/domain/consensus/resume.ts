@@ -1,4 +1,5 @@
 /** How a node begins: at the first height, after catching up, or at the place where a crash stopped it. */
+import { certificateHash } from "./certificate.ts";
 import type { ConsensusEffect, HeightInput, StoredBlock } from "./event.ts";
 import { headerHash } from "./header.ts";
 import { acceptCertificate, acceptProposal, acceptVote, learnBlock } from "./record.ts";
@@ -34,15 +35,14 @@ export function begin(work: Work, stored: readonly StoredBlock[]): void {
     schedule(work, "empty-block");
     return;
   }
-  const { locked_round, locked_hash, valid_round, valid_hash, round } = signState;
-  const locks = { locked_round, locked_hash, valid_round, valid_hash };
+  const { locked_round, locked_hash, valid_round, valid_hash, valid_proof, round } = signState;
+  const locks = { locked_round, locked_hash, valid_round, valid_hash, valid_proof };
   work.update({ phase: "deciding", round, step: signState.step, locks });
   for (const { block, proof } of stored) {
     learnBlock(work, headerHash(block.header), block);
     // A proof holds an own prevote too. Where the crash came before the sign-state was saved, that prevote was never
     // sent, this state does not know it, and it must not come back from here beside one that is signed later.
-    const isSaved = proof?.round === valid_round && proof.block_hash === valid_hash;
-    if (isSaved) acceptCertificate(work, proof);
+    if (proof !== null && certificateHash(proof) === valid_proof) acceptCertificate(work, proof);
   }
   for (const proposal of signState.proposals) {
     const known = work.state.blocks.get(proposal.block_hash);

@@ -3,6 +3,7 @@
  * applied once when it does; they are asked again until none does. Decision 0010 argues where they differ.
  */
 import { countVotes } from "./ballots.ts";
+import { certificateHash } from "./certificate.ts";
 import { NO_ROUND } from "./proposal.ts";
 import { schedule, startRound } from "./rounds.ts";
 import { castVote } from "./signing.ts";
@@ -120,7 +121,7 @@ function lock(work: Work): boolean {
   if (!current || !proof || current.done.lock || findValidity(work, proof.block_hash) !== true) return false;
   work.updateRound(state.round, { done: { ...current.done, lock: true } });
   const hash = proof.block_hash;
-  const valid = { valid_round: state.round, valid_hash: hash };
+  const valid = { valid_round: state.round, valid_hash: hash, valid_proof: certificateHash(proof) };
   const locked = state.step === "prevote" ? { locked_round: state.round, locked_hash: hash } : {};
   work.update({ locks: { ...state.locks, ...locked, ...valid } });
   keep(work, hash);

@@ -21,7 +21,7 @@ const place = fc.record({ height: fc.nat(3), round: fc.nat(3), step: fc.constant
 
 /** After a proposal in round 1, votes in rounds 1 and 2 of height 1, and a lock. */
 function signed(): SignState {
-  const locks = { locked_round: 1, locked_hash: HASH, valid_round: 1, valid_hash: HASH };
+  const locks = { locked_round: 1, locked_hash: HASH, valid_round: 1, valid_hash: HASH, valid_proof: HASH };
   const proposed = recordProposal(NEW_SIGN_STATE, bench.proposal(1, bench.block()).proposal, NO_LOCKS);
   const prevoted = recordVote(proposed, bench.vote(1, "prevote", 1, HASH), NO_LOCKS);
   const locked = recordVote(prevoted, bench.vote(1, "precommit", 1, HASH), locks);

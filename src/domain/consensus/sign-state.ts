@@ -24,6 +24,8 @@ export type Locks = {
   readonly locked_hash: string | null;
   readonly valid_round: number;
   readonly valid_hash: string | null;
+  /** Hash of the certificate that proves it: of the stored ones this alone holds nothing that was never saved. */
+  readonly valid_proof: string | null;
 };
 
 export const NO_LOCKS: Locks = {
@@ -31,6 +33,7 @@ export const NO_LOCKS: Locks = {
   locked_hash: null,
   valid_round: NO_ROUND,
   valid_hash: null,
+  valid_proof: null,
 };
 
 /** A validator that may have signed what it does not know of, because its sign-state was lost. */
@@ -134,6 +137,7 @@ const NAMES = [
   "locked_hash",
   "valid_round",
   "valid_hash",
+  "valid_proof",
   "proposals",
   "votes",
   "waiting",
@@ -145,8 +149,13 @@ const MAX_VOTES = 4;
 
 /** Reads a sign-state's text. Throws INVALID_PAYLOAD, or as the JSON parser does: a file that is damaged is not used. */
 export function parseSignState(text: string): SignState {
-  const members = readMembers(parseCanonical(text), "", NAMES, ["locked_hash", "valid_hash", "waiting"]);
-  const hash = (name: "locked_hash" | "valid_hash"): string | null =>
+  const members = readMembers(parseCanonical(text), "", NAMES, [
+    "locked_hash",
+    "valid_hash",
+    "valid_proof",
+    "waiting",
+  ]);
+  const hash = (name: "locked_hash" | "valid_hash" | "valid_proof"): string | null =>
     members[name] === undefined ? null : readText(members[name], `/${name}`, HASH);
   return {
     v: readOneOf(members.v, "/v", [1]),
@@ -157,6 +166,7 @@ export function parseSignState(text: string): SignState {
     locked_hash: hash("locked_hash"),
     valid_round: readInteger(members.valid_round, "/valid_round", NO_ROUND),
     valid_hash: hash("valid_hash"),
+    valid_proof: hash("valid_proof"),
     proposals: readList(members.proposals, "/proposals", MAX_PROPOSALS, readProposal),
     votes: readList(members.votes, "/votes", MAX_VOTES, readVote),
     waiting: members.waiting === undefined ? null : readWaiting(members.waiting),
