@@ -41,8 +41,8 @@ function bootOn(
     settings: {
       roles: "coordinator,miner",
       "miner.engine": engine,
-      [`miner.${engine}.url`]: far.url,
-      [`miner.${engine}.api_key_file`]: file,
+      [`miner.engines.${engine}.url`]: far.url,
+      [`miner.engines.${engine}.api_key_file`]: file,
       ...settings,
     },
   });
