@@ -14,7 +14,7 @@ if (process.argv[2] === ENGINE_CHILD) {
   runEngineProcess(process.argv.slice(3));
 } else if (process.argv[2] === SIGNER_CHILD) {
   const { runSignerProcess } = await import("./app/signer-process.ts");
-  runSignerProcess(process.argv.slice(3));
+  await runSignerProcess(process.argv.slice(3));
 } else {
   const [{ runCli }, { createProcessIo }] = await Promise.all([
     import("./cli/run.ts"),

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { runCommand } from "./run-command.ts";
 import { runStep, STEPS } from "./steps.ts";
 import { closingLine, tally } from "./tally.ts";
-import { parseTestReport } from "./test-report.ts";
+import { listLongest, parseTestReport } from "./test-report.ts";
 
 const CHECK = resolve(import.meta.dirname, "../check.ts");
 
@@ -37,6 +37,17 @@ describe("test report", () => {
     ];
     const { failures } = parseTestReport(JSON.stringify({ success: false, testResults }), "/root");
     expect(failures).toEqual(["a.test.ts: a test: Error: 429", "b.test.ts: no such module"]);
+  });
+
+  it("tells which files took longest", () => {
+    const testResults = [1, 3, 2].map((seconds) => ({
+      name: `/root/${seconds}.test.ts`,
+      startTime: 1000,
+      endTime: 1000 + seconds * 1000,
+      assertionResults: [],
+    }));
+    const text = JSON.stringify({ success: true, testResults });
+    expect(listLongest(text, "/root", 2)).toEqual(["3.test.ts 3 s", "2.test.ts 2 s"]);
   });
 
   it("refuses what is not a report", () => {

@@ -6,6 +6,9 @@ const reportSchema = z.object({
   testResults: z.array(
     z.object({
       name: z.string(),
+      /** Unix ms. */
+      startTime: z.number().default(0),
+      endTime: z.number().default(0),
       /** Why the file could not be loaded. */
       message: z.string().default(""),
       assertionResults: z.array(
@@ -51,6 +54,16 @@ export function parseTestReport(text: string, root: string): TestCounts {
     }
   }
   return { passed, failed, failures, skipped };
+}
+
+/** The files that took longest, as `file N s`. Throws when the text is not a report. */
+export function listLongest(text: string, root: string, count: number): string[] {
+  const files = reportSchema.parse(JSON.parse(text)).testResults.map(({ name, startTime, endTime }) => ({
+    file: name.replace(`${root}/`, ""),
+    seconds: (endTime - startTime) / 1000,
+  }));
+  const longest = files.toSorted((a, b) => b.seconds - a.seconds).slice(0, count);
+  return longest.map(({ file, seconds }) => `${file} ${seconds.toFixed(0)} s`);
 }
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";

@@ -170,7 +170,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   parts.push(http);
   const walletRole =
     database && config.roles.includes("wallet")
-      ? createWallet({
+      ? await createWallet({
           ...shared,
           ids,
           bus,

@@ -6,7 +6,7 @@ import type { Ids, RandomBytes } from "../kernel/ids.ts";
 import type { Part } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { createSigner, type WalletDeps, type WalletRole, wallet } from "../roles/wallet/index.ts";
+import { type WalletDeps, type WalletRole, wallet } from "../roles/wallet/index.ts";
 import type { BusEvents } from "../wire/events.ts";
 import { readBuildInfo } from "./build-info.ts";
 import { HttpServer } from "./http.ts";
@@ -30,7 +30,7 @@ const LOOPBACK = "127.0.0.1";
  * Creates the wallet with its own listener.
  * @param localUrl where the coordinator of this process listens, once it does; absent where there is none
  */
-export function createWallet(deps: {
+export async function createWallet(deps: {
   readonly config: Config;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -40,10 +40,11 @@ export function createWallet(deps: {
   readonly bus: Bus<BusEvents>;
   readonly store: WalletDeps["store"];
   readonly localUrl: (() => string) | undefined;
-}): WalletParts {
+}): Promise<WalletParts> {
   const { config, log, metrics, ids } = deps;
   const { walletToken, wallets } = dataPaths(config.data_dir);
-  const role = wallet.create(config.wallet, {
+  const { createSigner, createWalletRole } = await wallet.load();
+  const role = createWalletRole(config.wallet, {
     ...deps,
     tokenFile: walletToken,
     ...createSigner({ directory: wallets, command: signerCommand(config.cache_dir, wallets) }),

@@ -10,6 +10,7 @@ import { canonicalizeSigned } from "../../src/crypto/canonical-json.ts";
 import { SecretKey, verify } from "../../src/crypto/ed25519.ts";
 import { signBytes } from "../../src/crypto/sign-bytes.ts";
 import { attachSignature } from "../../src/domain/ledger/signing.ts";
+import { createPolicy } from "../../src/domain/multisig/policy.ts";
 import { EXIT } from "../../src/kernel/errors.ts";
 import { GOOD_PASSWORD, OTHER_PASSWORD, secret, temporaryDirectory } from "../harness/keystore.ts";
 
@@ -340,6 +341,29 @@ describe("wallet multisig", () => {
     expect((await run(["multisig-verify", "done", "--realm", "00".repeat(32)])).code).toBe(
       EXIT.receiptInvalid,
     );
+  });
+
+  it("says in plain words what a transaction does, before it is signed", async () => {
+    const [a, b] = await Promise.all(["a", "b"].map(create));
+    const keys = [a, b].map((wallet) => fromHex("key", wallet?.public_key ?? ""));
+    const { policy } = createPolicy(2, keys);
+    const to = a?.address ?? "";
+    const transaction = {
+      v: 1,
+      chain_id: "aitbc-test",
+      type: "TRANSFER",
+      nonce: 1,
+      fee: "321",
+      multisig: policy,
+      payload: { to, amount: "12500000" },
+    };
+    writeFileSync(join(home, "tx.json"), JSON.stringify(transaction));
+    await text("multisig-propose", "--transaction", "tx.json", "--realm", realm, "--file", "p");
+    const { code, stderr } = await run(["multisig-sign", "a", "p", ...PASSWORD, "--file", "p1"]);
+    expect(code).toBe(0);
+    expect(stderr).toContain(`Send 12.5 AIT to ${to}. Nobody can take it back.`);
+    expect(stderr).toContain("It needs the signatures of 2 of 2 keys.");
+    expect(stderr).toContain("The most it can cost is 12.500321 AIT.");
   });
 
   it("refuses a signer that the account does not have, and a transaction that is signed", async () => {

@@ -1,7 +1,7 @@
 /** Polls for jobs over HTTP as a miner without a key: `node poll-caller.ts URL KEY MODEL POLLS`. Prints its times in ms. */
 const [, , url = "", key = "", model = "", polls = ""] = process.argv;
 /** Polls before those that count: a daemon that has just begun still compiles its code. */
-const WARM_UP = 300;
+const WARM_UP = 1_000;
 
 async function post(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
   const response = await fetch(url + path, {

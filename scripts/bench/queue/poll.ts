@@ -15,12 +15,13 @@ import { withDirectory } from "./temporary.ts";
 
 const FEW_JOBS = 1_000;
 const MANY_JOBS = 100_000;
-const POLLS = 500;
+/** Enough that a hundredth of them is more than a few pauses of the collector. */
+const POLLS = 3_000;
 const FILL_BATCH = 2_000;
 const HOUR_MS = 3_600_000;
 
 /** Every how many-th job the miner has the model for; 0: none. */
-type EligibleOneIn = 1 | 100 | 0;
+type EligibleOneIn = 1 | 20 | 0;
 
 /** Puts jobs into the queue of a daemon that is stopped. */
 async function fill(dataDir: string, directory: string, jobs: number, oneIn: EligibleOneIn): Promise<void> {
@@ -112,7 +113,7 @@ export async function measurePoll(_plan: Plan): Promise<Result[]> {
   const results: Result[] = [];
   for (const [what, oneIn] of [
     ["all fit", 1],
-    ["1 % fit", 100],
+    ["5 % fit", 20],
     ["none fits", 0],
   ] as const) {
     const few = await measureQueue(FEW_JOBS, oneIn);

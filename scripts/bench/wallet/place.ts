@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { loadArgon2Binding } from "../../../src/app/addon.ts";
 import { signerCommand } from "../../../src/app/native.ts";
 import { SecretBytes } from "../../../src/crypto/secret-bytes.ts";
-import { createFileKeystore, createSigner, type FileKeystore } from "../../../src/roles/wallet/index.ts";
+import type { FileKeystore } from "../../../src/roles/wallet/index.ts";
+import { createFileKeystore, createSigner } from "../../../src/roles/wallet/role.ts";
 import { BINARY, isFresh } from "../../../test/harness/binary.ts";
 import { withDirectory } from "../queue/temporary.ts";
 

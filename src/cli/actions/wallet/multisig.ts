@@ -17,6 +17,7 @@ import {
 import { AppError } from "../../../kernel/errors.ts";
 import { parseJson } from "../../../kernel/json.ts";
 import type { JsonObject } from "../../../kernel/json-value.ts";
+import { wallet } from "../../../roles/wallet/index.ts";
 import { formatRecord, printResult } from "../../format.ts";
 import { type Io, writeLine } from "../../io.ts";
 import type { GlobalOptions } from "../../options.ts";
@@ -85,10 +86,11 @@ export async function signMultisig(
   file: string,
   options: SignMultisigOptions,
 ): Promise<void> {
-  const { AccountSigner } = await import("../../../roles/wallet/index.ts");
+  const { AccountSigner } = await wallet.load();
   const proposal = parseProposal(await readText(io, file));
   const { type, realm, text } = proposal;
   writeLine(io.stderr, `signing for ${proposal.address}:`);
+  if (type === "tx") await explain(io, text);
   writeLine(io.stderr, text);
   const keystore = await openKeystore(io, options);
   using password = await readPassword(io, options);
@@ -103,6 +105,13 @@ export async function signMultisig(
   }
   const signature = await signer.signDocument({ type, realm, payload: text }, account.address);
   await putProposal(io, addSignature(proposal, fromHex("key", account.public_key), signature), options);
+}
+
+/** Says what a transaction does, and what it can cost, before it is signed. @throws AppError when it is none */
+async function explain(io: Io, text: string): Promise<void> {
+  const { explainTransaction } = await import("../../../domain/ledger/explain.ts");
+  const { parseTransactionContent } = await import("../../../domain/ledger/transaction.ts");
+  for (const line of explainTransaction(parseTransactionContent(text)).lines) writeLine(io.stderr, line);
 }
 
 function isSigner({ policy }: Proposal, publicKey: string | null): boolean {

@@ -1,4 +1,4 @@
-import type { FileKeystore } from "../../../roles/wallet/index.ts";
+import { type FileKeystore, wallet } from "../../../roles/wallet/index.ts";
 import type { Io } from "../../io.ts";
 import type { GlobalOptions } from "../../options.ts";
 import { loadCommandConfig } from "../../session.ts";
@@ -6,7 +6,7 @@ import { loadCommandConfig } from "../../session.ts";
 /** The keystore of this machine's data directory. No daemon is needed: it decrypts in this process. */
 export async function openKeystore(io: Io, options: GlobalOptions): Promise<FileKeystore> {
   const [{ createFileKeystore }, { loadArgon2Binding }, { dataPaths }, { config }] = await Promise.all([
-    import("../../../roles/wallet/index.ts"),
+    wallet.load(),
     import("../../../app/addon.ts"),
     import("../../../config/data-paths.ts"),
     loadCommandConfig(io, options),

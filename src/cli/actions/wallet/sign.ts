@@ -4,6 +4,7 @@ import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verify } from "../../../crypto/ed255
 import { AppError, EXIT } from "../../../kernel/errors.ts";
 import { parseJson } from "../../../kernel/json.ts";
 import type { JsonObject } from "../../../kernel/json-value.ts";
+import { wallet } from "../../../roles/wallet/index.ts";
 import { formatRecord, printResult } from "../../format.ts";
 import { type Io, toSafeText, writeLine } from "../../io.ts";
 import type { GlobalOptions } from "../../options.ts";
@@ -24,7 +25,7 @@ export interface SignOptions extends GlobalOptions, PasswordOptions, MessageOpti
  * signed is shown first.
  */
 export async function signWithWallet(io: Io, walletId: string, options: SignOptions): Promise<void> {
-  const { checkRawMessage, printableText } = await import("../../../roles/wallet/index.ts");
+  const { checkRawMessage, printableText } = await wallet.load();
   const subject = await readSubject(io, options);
   if (subject.kind === "message") checkRawMessage(subject.bytes);
   show(io, subject, options.raw === true, printableText);
@@ -40,7 +41,7 @@ interface Signed {
 }
 
 async function signHere(io: Io, walletId: string, subject: Subject, options: SignOptions): Promise<Signed> {
-  const { AccountSigner } = await import("../../../roles/wallet/index.ts");
+  const { AccountSigner } = await wallet.load();
   const keystore = await openKeystore(io, options);
   using password = await readPassword(io, options);
   const signer = await AccountSigner.open(keystore, walletId, password);
