@@ -157,10 +157,10 @@ export class World {
       artifactsDirectory: join(disk.directory, "artifacts"),
       store: {
         db: database.db,
-        operation: async (body) => {
+        operation: async (body, ...args) => {
           this.#operations++;
           try {
-            return await database.operation(body);
+            return await database.operation(body, ...args);
           } finally {
             this.#operations--;
           }

@@ -7,7 +7,7 @@ import type { Meters } from "../domain/job/meters.ts";
 import { createBus } from "../kernel/bus.ts";
 import { type Clock, createSystemClock } from "../kernel/clock.ts";
 import { openDataDirectory } from "../kernel/data-dir.ts";
-import type { BatchBounds, Database } from "../kernel/db/database.ts";
+import type { BatchBounds, Database, RunOperation } from "../kernel/db/database.ts";
 import { lockDataDirectory } from "../kernel/db/lock.ts";
 import { AppError } from "../kernel/errors.ts";
 import { createRouter, type HttpVariables } from "../kernel/http/router.ts";
@@ -74,8 +74,8 @@ interface Shared {
 
 /** A narrower view of the database: each owner sees its own tables. */
 function tablesOf<Own>(database: Database<Tables>): {
-  db: Kysely<Own>;
-  operation<T>(body: (tx: Kysely<Own>) => Promise<T>): Promise<T>;
+  readonly db: Kysely<Own>;
+  readonly operation: RunOperation<Kysely<Own>>;
 } {
   // `Own` is a part of `Tables`; Kysely's types cannot say that a handle on more tables serves fewer.
   return database as never;

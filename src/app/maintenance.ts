@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { type Kysely, sql } from "kysely";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../kernel/clock.ts";
+import type { RunOperation } from "../kernel/db/database.ts";
 import { AppError } from "../kernel/errors.ts";
 import { ok, type Router } from "../kernel/http/router.ts";
 import { type Log, listRecentRecords } from "../kernel/log.ts";
@@ -23,7 +24,7 @@ const MAX_REINDEX_ROWS = 50_000;
 
 interface Store {
   readonly db: Kysely<Tables>;
-  operation<T>(body: (tx: Kysely<Tables>) => Promise<T>): Promise<T>;
+  readonly operation: RunOperation<Kysely<Tables>>;
 }
 
 interface MaintenanceDeps {

@@ -71,7 +71,7 @@ export async function openStore(options: {
 function withLock(database: Database<Tables>, lock: Disposable): Database<Tables> {
   return {
     db: database.db,
-    operation: (body) => database.operation(body),
+    operation: (body, ...args) => database.operation(body, ...args),
     stats: () => database.stats(),
     async [Symbol.asyncDispose]() {
       await database[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Kysely } from "kysely";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { RunOperation } from "../../kernel/db/database.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Authorize } from "../../kernel/http/router.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
@@ -16,7 +17,7 @@ import type { AccessTables, KeyTable } from "./tables.ts";
 /** The store as API keys use it. */
 export interface AccessStore {
   readonly db: Kysely<AccessTables>;
-  operation<T>(body: (tx: Kysely<AccessTables>) => Promise<T>): Promise<T>;
+  readonly operation: RunOperation<Kysely<AccessTables>>;
 }
 
 /** Most keys of one deployment: all of them are kept in memory, so that no request waits for the database. */

@@ -34,18 +34,24 @@ export interface DatabaseStats {
   readonly queued: number;
 }
 
+/** See `Database.operation`. */
+export type RunOperation<Handle> = <Args extends readonly unknown[], T>(
+  body: (tx: Handle, ...args: Args) => Promise<T>,
+  ...args: Args
+) => Promise<T>;
+
 /** One database, shared by all roles. */
 export interface Database<Schema> extends AsyncDisposable {
   /** For reads outside operations: they never wait for the writer. A write through it is STORAGE_MISUSE. */
   readonly db: Kysely<Schema>;
   /**
-   * Runs `body` as one atomic operation inside the next group commit; resolves or rejects only after COMMIT
-   * returned. The body awaits nothing but SQL on its `tx`, changes no memory, emits nothing, and can be run
+   * Runs `body` with its arguments as one atomic operation inside the next group commit; resolves or rejects only
+   * after COMMIT returned. The body awaits nothing but SQL on its `tx`, changes no memory, emits nothing, and can be run
    * again. An error thrown by it, or by any of its statements, undoes it alone. Errors: what the body throws,
    * STORAGE_MISUSE, LIMIT_EXCEEDED (too many wait), OUTCOME_UNKNOWN (the storage failed after the
    * body had begun), STORAGE_UNAVAILABLE (it failed before that, so nothing was written), SHUTTING_DOWN.
    */
-  operation<T>(body: (tx: Transaction<Schema>) => Promise<T>): Promise<T>;
+  readonly operation: RunOperation<Transaction<Schema>>;
   stats(): DatabaseStats;
 }
 
@@ -83,10 +89,13 @@ export function openDatabase<Schema>(options: DatabaseOptions): Database<Schema>
   });
   return {
     db,
-    async operation<T>(body: (tx: Transaction<Schema>) => Promise<T>): Promise<T> {
+    async operation<Args extends readonly unknown[], T>(
+      body: (tx: Transaction<Schema>, ...args: Args) => Promise<T>,
+      ...args: Args
+    ): Promise<T> {
       assertOutsideOperation("another operation");
       // The outcome of a body is what the body returned.
-      return commits.add(body) as Promise<T>;
+      return commits.add((tx) => body(tx, ...args)) as Promise<T>;
     },
     stats: () => ({ ...totals, queued: commits.queued }),
     async [Symbol.asyncDispose]() {

@@ -79,9 +79,9 @@ async function open() {
   let operations = 0;
   const store: Store = {
     db: database.db,
-    operation(body) {
+    operation(body, ...args) {
       operations++;
-      return database.operation(body);
+      return database.operation(body, ...args);
     },
   };
   const clock = createSystemClock();

@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { Meters } from "../../domain/job/meters.ts";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { RunOperation } from "../../kernel/db/database.ts";
 import type { Ids, RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
@@ -11,7 +12,7 @@ import type { CoordinatorTables } from "./tables.ts";
 /** The store as the coordinator uses it: reads through `db`, writes in operations. */
 export interface Store {
   readonly db: Kysely<CoordinatorTables>;
-  operation<T>(body: (tx: Kysely<CoordinatorTables>) => Promise<T>): Promise<T>;
+  readonly operation: RunOperation<Kysely<CoordinatorTables>>;
 }
 
 /** What the coordinator needs from its surroundings. */

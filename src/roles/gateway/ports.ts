@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { RunOperation } from "../../kernel/db/database.ts";
 import type { Ids } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
@@ -91,7 +92,7 @@ export interface StoredContent {
 /** The store as the gateway uses it: reads through `db`, writes in operations. */
 export interface Store {
   readonly db: Kysely<GatewayTables>;
-  operation<T>(body: (tx: Kysely<GatewayTables>) => Promise<T>): Promise<T>;
+  readonly operation: RunOperation<Kysely<GatewayTables>>;
 }
 
 /** What the gateway needs from its surroundings. */

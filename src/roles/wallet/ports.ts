@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { RunOperation } from "../../kernel/db/database.ts";
 import type { Ids, RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
@@ -12,7 +13,7 @@ import type { WalletTables } from "./tables.ts";
 /** The store as the wallet uses it: reads through `db`, writes in operations. */
 export interface Store {
   readonly db: Kysely<WalletTables>;
-  operation<T>(body: (tx: Kysely<WalletTables>) => Promise<T>): Promise<T>;
+  readonly operation: RunOperation<Kysely<WalletTables>>;
 }
 
 /** A page of a job's receipts, oldest first, each as the JSON that the coordinator sent. */
