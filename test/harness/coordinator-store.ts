@@ -71,20 +71,17 @@ export async function queueJob(store: CoordinatorStore, jobId = "0".repeat(32)):
 
 /** Claims a waiting job for a miner, as the dispatcher does; leases hold until the test ends. */
 export async function claimLease(store: CoordinatorStore, jobId: string, minerId: string): Promise<Lease> {
-  const claimed = await store.operation((tx) =>
-    claimJob(tx, {
-      jobId,
-      minerId,
-      models: [{ name: "test", features: ["text"], context_tokens: 4096 }],
-      digestOf: () => "",
-      meters: BYTES_ONLY,
-      instance: "test",
-      coordinatorId: IDENTITY.id,
-      maxOutputBytes: 65_536,
-      now: Date.now(),
-      nonce: "00ff",
-    }),
-  );
+  const claimed = await claimJob(store, jobId, {
+    minerId,
+    models: [{ name: "test", features: ["text"], context_tokens: 4096 }],
+    digestOf: () => "",
+    meters: BYTES_ONLY,
+    instance: "test",
+    coordinatorId: IDENTITY.id,
+    maxOutputBytes: 65_536,
+    now: Date.now(),
+    nonce: "00ff",
+  });
   if (!claimed) throw new Error(`job ${jobId} does not wait`);
   const now = performance.now();
   const { job, terms, termsHash, meter, prefix } = claimed;

@@ -118,7 +118,7 @@ class Queue {
   /** Claims one job after the other; the times of the search alone and of the whole claim, in ms. */
   async claim(miner: MinerProfile): Promise<{ search: number[]; claim: number[] }> {
     const times = { search: [] as number[], claim: [] as number[] };
-    const choice = this.#fair.choiceFor(this.#fair.beginClaim(), () => false);
+    const choice = { ...this.#fair.choiceFor(this.#fair.beginClaim(), () => false), claimed: 0 };
     for (let index = 0; index < WARM_UP_CLAIMS + CLAIMS; index++) {
       const began = performance.now();
       const { head } = await findNext(this.#deps.store.db, this.#requirements.eligible(miner), choice);
@@ -146,7 +146,6 @@ class Queue {
   #claim(jobId: string): Promise<Claimed | undefined> {
     const { store, clock, meters } = this.#deps;
     const request = {
-      jobId,
       minerId: "ait1bench",
       models: [{ name: modelName(0), features: ["text"], context_tokens: 4096 }],
       digestOf: () => "",
@@ -157,7 +156,7 @@ class Queue {
       now: clock.now(),
       nonce: "00112233445566778899aabbccddeeff",
     };
-    return store.operation((tx) => claimJob(tx, request));
+    return claimJob(store, jobId, request);
   }
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { BatchBounds } from "../../../src/kernel/db/database.ts";
 import { check } from "../../../src/kernel/http/body.ts";
 import { type Claimed, claimJob } from "../../../src/roles/coordinator/claim.ts";
+import { ClaimsUnderWay } from "../../../src/roles/coordinator/claims-under-way.ts";
 import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
 import { openIdentity } from "../../../src/roles/coordinator/identity.ts";
 import { Intake, toIdempotency } from "../../../src/roles/coordinator/intake.ts";
@@ -64,13 +65,14 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
   // All jobs here have the same needs: the class with the first id.
   const classes = [1];
   const choice = fair.choiceFor(fair.beginClaim(), () => false);
+  const underWay = new ClaimsUnderWay();
   const claim = async (): Promise<Claimed> => {
     for (;;) {
+      const { head } = await findNext(store.db, classes, underWay.amongOthers(choice));
+      if (!head || !underWay.take(head.job_id)) continue;
       const now = deps.clock.now();
-      const claimed = await store.operation(async (tx) => {
-        const { head } = await findNext(tx, classes, choice);
-        return head && claimJob(tx, { ...request, jobId: head.job_id, now });
-      });
+      const claimed = await claimJob(store, head.job_id, { ...request, now });
+      underWay.release(head.job_id);
       if (!claimed) continue;
       fair.serve(claimed.place);
       return claimed;

@@ -6,14 +6,15 @@ import { type Meter, promptUnits } from "../../domain/job/meter.ts";
 import type { Meters } from "../../domain/job/meters.ts";
 import { PROGRESS_MS, PROGRESS_UNITS, type Terms, termsHash } from "../../domain/job/terms.ts";
 import type { JobPayload } from "../../wire/jobs.ts";
-import { findSegment, insertSegment, readText } from "./store/delivery.ts";
+import type { Store } from "./ports.ts";
+import { grantLease } from "./store/claims.ts";
+import { findSegment, readText } from "./store/delivery.ts";
 import type { Db } from "./store/handle.ts";
-import { dequeue, markClaimed, setModel } from "./store/jobs.ts";
+import { findJob } from "./store/jobs.ts";
 import type { JobTable, QueueTable } from "./tables.ts";
 
-/** Who claims which job, and everything that the claim may not find out by itself. */
+/** Who claims a job, and everything that the claim may not find out by itself. */
 export interface ClaimRequest {
-  readonly jobId: string;
   readonly minerId: string;
   /** Models to run a job with that names none. */
   readonly models: readonly MatchModel[];
@@ -48,48 +49,50 @@ export interface Claimed {
 }
 
 /**
- * Grants the next lease on a job: it leaves the queue, its token rises, its segment begins with the terms of
- * the offer. Runs inside an operation. Undefined when the job does not wait any more.
+ * Claims a job that was found: the lease is worked out from what the job's rows say now, and granted where they
+ * say so still. Undefined when the job does not wait any more.
  */
-export async function claimJob(tx: Db, request: ClaimRequest): Promise<Claimed | undefined> {
-  const { jobId: job_id, minerId: miner_id, instance, now } = request;
-  const place = await dequeue(tx, job_id);
-  if (!place) return undefined;
-  const claimed = await markClaimed(tx, { job_id, miner_id, instance, now });
-  if (!claimed) return undefined;
-  const job = isModelled(claimed) ? claimed : await giveModel(tx, claimed, request.models);
-  const prefix = job.delivered_bytes > 0 ? await readText(tx, job_id) : "";
+export async function claimJob(
+  store: Store,
+  jobId: string,
+  request: ClaimRequest,
+): Promise<Claimed | undefined> {
+  const waiting = await findJob(store.db, jobId);
+  if (waiting?.state !== "QUEUED") return undefined;
+  const { minerId: miner_id, instance, now } = request;
   // The column holds the canonical text of a payload that was checked when the job was submitted.
-  const payload: JobPayload = { ...(JSON.parse(job.payload) as JobPayload), model: job.model };
-  const meter = await chooseMeter(tx, job, payload, request);
+  const asked = JSON.parse(waiting.payload) as JobPayload;
+  const model = waiting.model ?? chooseModelFor(asked, request.models);
+  const job: Modelled = {
+    ...waiting,
+    model,
+    state: "RUNNING",
+    token: waiting.token + 1,
+    attempts: waiting.attempts + 1,
+    miner_id,
+    instance,
+    started_at: now,
+  };
+  const payload: JobPayload = { ...asked, model };
+  const prefix = job.delivered_bytes > 0 ? await readText(store.db, jobId) : "";
+  const meter = await chooseMeter(store.db, job, payload, request);
   const terms = toTerms(job, payload, prefix, meter, request);
-  await insertSegment(tx, {
-    job_id,
+  const granted = await store.operation(grantLease, {
+    job_id: jobId,
     token: job.token,
     miner_id,
-    start_byte: job.delivered_bytes,
-    started_at: now,
-    terms: canonicalizeSigned({ ...terms }),
-    decision: request.decide?.(job) ?? null,
+    instance,
+    now,
+    model: waiting.model === null ? model : null,
+    segment: {
+      start_byte: job.delivered_bytes,
+      terms: canonicalizeSigned({ ...terms }),
+      decision: request.decide?.(job) ?? null,
+    },
   });
-  return { job, place, terms, termsHash: termsHash(terms), meter, payload, prefix };
-}
-
-/**
- * Claims the job that was found, or, where another claim was faster, the one that comes next now. Operations run
- * one after the other, so what the second search finds is there to be had: of many idle miners that found the
- * same job each gets one in its first operation, while there are enough.
- */
-export async function claimNext(
-  tx: Db,
-  request: ClaimRequest,
-  findNext: (tx: Db) => Promise<string | undefined>,
-): Promise<Claimed | undefined> {
-  for (let jobId: string | undefined = request.jobId; jobId !== undefined; jobId = await findNext(tx)) {
-    const claimed = await claimJob(tx, { ...request, jobId });
-    if (claimed) return claimed;
-  }
-  return undefined;
+  if (!granted) return undefined;
+  const { place, priority } = granted;
+  return { job: { ...job, priority }, place, terms, termsHash: termsHash(terms), meter, payload, prefix };
 }
 
 /**
@@ -97,29 +100,23 @@ export async function claimNext(
  * units that are settled already are in its meter.
  */
 async function chooseMeter(
-  tx: Db,
+  db: Db,
   job: Modelled,
   payload: JobPayload,
   request: ClaimRequest,
 ): Promise<Meter> {
   const { meters } = request;
-  const earlier = job.delivered_bytes > 0 ? await findSegment(tx, job.job_id, job.token - 1) : undefined;
-  // The column was written below from terms.
+  const earlier = job.delivered_bytes > 0 ? await findSegment(db, job.job_id, job.token - 1) : undefined;
+  // The column was written from terms.
   const name = earlier && (JSON.parse(earlier.terms) as Terms).meter;
   const known = name === undefined ? undefined : meters.find(name);
   return known ?? meters.forModel(request.digestOf(job.model), answerFormat(payload));
 }
 
-const isModelled = (job: JobTable): job is Modelled => job.model !== null;
-
-/** Names the model of a job whose client left the choice: the miner's first that can do it. */
-async function giveModel(tx: Db, job: JobTable, models: readonly MatchModel[]): Promise<Modelled> {
-  // The column holds the text of a payload that was checked when the job was submitted.
-  const payload = JSON.parse(job.payload) as JobPayload;
+/** The model of a job whose client left the choice: the miner's first that can do it. */
+function chooseModelFor(payload: JobPayload, models: readonly MatchModel[]): string {
   const need = { features: [...neededFeatures(payload).keys()], context_tokens: contextOf(payload) };
-  const model = chooseModel(models, need)?.name ?? "";
-  await setModel(tx, { job_id: job.job_id, model });
-  return { ...job, model };
+  return chooseModel(models, need)?.name ?? "";
 }
 
 const contextOf = (payload: JobPayload): number | undefined =>

@@ -4,26 +4,17 @@ import type { Log } from "../../kernel/log.ts";
 import type { Lease } from "./lease.ts";
 import { FLUSH_DELAY_MS, MAX_STORED_CHARACTERS } from "./limits.ts";
 import type { Store } from "./ports.ts";
-import { insertChunk, storeProgress } from "./store/delivery.ts";
-import type { Db } from "./store/handle.ts";
-import { holdsLease } from "./store/lease-fence.ts";
+import { type PortionRows, storePortions } from "./store/portions.ts";
 import type { Streams } from "./streams.ts";
 
 /** What one lease hands to the database at once. */
 export interface Portion {
   readonly lease: Lease;
-  readonly chunks: readonly StoredChunk[];
+  /** What is stored of it. */
+  readonly rows: PortionRows;
   /** Number of the job's last chunk when this is stored. */
   readonly seq: number;
   readonly endByte: number;
-  /** JSON of the last signed progress, when it is new. */
-  readonly progress: string | null;
-}
-
-interface StoredChunk {
-  readonly seq: number;
-  readonly startByte: number;
-  readonly text: string;
 }
 
 /** Takes what waits in a lease. The sequence number moves on only when there is text. */
@@ -31,27 +22,27 @@ export function takePortion(lease: Lease): Portion {
   const { text, startByte, endByte, progress } = lease.takePending();
   const chunks = cut(text, lease.lastSeq + 1, startByte);
   lease.lastSeq += chunks.length;
-  return {
-    lease,
+  const rows = {
+    job_id: lease.jobId,
+    token: lease.token,
     chunks,
-    seq: lease.lastSeq,
-    endByte,
     progress: progress ? JSON.stringify(progress) : null,
   };
+  return { lease, rows, seq: lease.lastSeq, endByte };
 }
 
 /** Cuts a text into chunks, numbered from `seq`: what comes faster than the disk takes it is no larger for its readers. */
-function cut(text: string, seq: number, startByte: number): readonly StoredChunk[] {
+function cut(text: string, seq: number, startByte: number): PortionRows["chunks"] {
   if (text.length === 0) return [];
-  if (text.length <= MAX_STORED_CHARACTERS) return [{ seq, startByte, text }];
-  const chunks: StoredChunk[] = [];
+  if (text.length <= MAX_STORED_CHARACTERS) return [{ seq, start_byte: startByte, text }];
+  const chunks: { seq: number; start_byte: number; text: string }[] = [];
   let byte = startByte;
   for (let at = 0; at < text.length; ) {
     const most = at + MAX_STORED_CHARACTERS;
     const bytes = Buffer.from(text.slice(at, isInsidePair(text, most) ? most - 1 : most));
     // A copy: a slice would hold the whole text in memory.
     const piece = bytes.toString();
-    chunks.push({ seq: seq + chunks.length, startByte: byte, text: piece });
+    chunks.push({ seq: seq + chunks.length, start_byte: byte, text: piece });
     byte += bytes.length;
     at += piece.length;
   }
@@ -61,18 +52,10 @@ function cut(text: string, seq: number, startByte: number): readonly StoredChunk
 /** Whether a place lies between the two halves of a character outside the basic plane. */
 const isInsidePair = (text: string, at: number): boolean => (text.codePointAt(at - 1) ?? 0) > 0xffff;
 
-/** Stores the text and progress of a portion. The caller has fenced the lease in the same operation. */
-export async function storePortion(tx: Db, portion: Portion): Promise<void> {
-  const { jobId: job_id, token } = portion.lease;
-  for (const { seq, startByte: start_byte, text } of portion.chunks) {
-    await insertChunk(tx, { job_id, seq, token, start_byte, text });
-  }
-  if (portion.progress !== null) await storeProgress(tx, { job_id, token, progress: portion.progress });
-}
-
 /** Shows a stored portion to live readers. */
-export function publishPortion(streams: Streams, { lease, chunks }: Portion): void {
-  for (const { seq, text } of chunks) streams.publish(lease.jobId, { seq, segment: lease.token, text });
+export function publishPortion(streams: Streams, { rows }: Portion): void {
+  const { job_id, token, chunks } = rows;
+  for (const { seq, text } of chunks) streams.publish(job_id, { seq, segment: token, text });
 }
 
 /**
@@ -146,7 +129,10 @@ export class Delivery {
     this.#waiting.clear();
     if (portions.length === 0) return;
     try {
-      const held = await this.#store.operation((tx) => this.#storeAll(tx, portions));
+      const held = await this.#store.operation(
+        storePortions,
+        portions.map(({ rows }) => rows),
+      );
       for (const [index, portion] of portions.entries()) {
         if (!held[index]) {
           this.#onFenced(portion.lease);
@@ -160,17 +146,5 @@ export class Delivery {
       this.#log.error({ err: error, jobs: portions.length }, "delivered text was not stored");
       if (!(error instanceof AppError)) throw error;
     }
-  }
-
-  /** Which of the portions were stored: a lost lease refuses its own portion only. */
-  async #storeAll(tx: Db, portions: readonly Portion[]): Promise<boolean[]> {
-    const held: boolean[] = [];
-    for (const portion of portions) {
-      const { lease } = portion;
-      const holds = await holdsLease(tx, { job_id: lease.jobId, token: lease.token });
-      if (holds) await storePortion(tx, portion);
-      held.push(holds);
-    }
-    return held;
   }
 }

@@ -6,7 +6,8 @@ import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import { HOLD_MS, type PrefixAffinity } from "./affinity.ts";
 import { type Candidates, loadOf } from "./candidates.ts";
-import { type Claimed, type ClaimRequest, claimNext } from "./claim.ts";
+import { type Claimed, claimJob } from "./claim.ts";
+import { ClaimsUnderWay } from "./claims-under-way.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { describeDecision } from "./decision.ts";
 import type { ClaimTicket, FairShare } from "./fair-share.ts";
@@ -16,7 +17,6 @@ import type { QueueMetrics } from "./metrics.ts";
 import type { MinerHealth } from "./miner-health.ts";
 import type { MinerLink } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
-import type { Db } from "./store/handle.ts";
 import { type Found, findNext } from "./store/queue.ts";
 import type { JobTable } from "./tables.ts";
 import type { WaitTimes } from "./wait-times.ts";
@@ -25,6 +25,8 @@ import type { WaitTimes } from "./wait-times.ts";
 const NONCE_BYTES = 16;
 /** How often one search sets jobs aside before it takes what it has found: the next search goes on there. */
 const MAX_PARK_ROUNDS = 8;
+/** How often a claim looks again when another process was faster: what it misses then, the recheck finds. */
+const MAX_CLAIM_ROUNDS = 8;
 
 /**
  * Brings waiting jobs to miners with a free slot. A nudge (a new job, a free slot, the recheck) starts a
@@ -48,6 +50,7 @@ export class Dispatcher {
   readonly #instance: string;
   readonly #coordinatorId: string;
   readonly #sessions = new Map<string, MinerLink>();
+  readonly #underWay = new ClaimsUnderWay();
   /** Sessions whose search runs; a nudge meanwhile makes it run once more. */
   readonly #searching = new Map<MinerLink, { again: boolean }>();
   /** Searches that are due when a job has waited long enough for one miner, by class. */
@@ -219,36 +222,49 @@ export class Dispatcher {
     const classes = this.#candidates.classesOf(session);
     const { models } = this.#candidates.usable(session).capabilities;
     const choice = this.#fair.choiceFor(ticket, ({ job_id }) => this.#holds(session, job_id));
-    const find = async (db: Db): Promise<Found> => {
-      const found = await findNext(db, classes, choice, !session.continues);
+    const find = async (): Promise<Found> => {
+      const found = await findNext(
+        this.#store.db,
+        classes,
+        this.#underWay.amongOthers(choice),
+        !session.continues,
+      );
       ticket.clientNumber = found.head?.client_number;
       return found;
     };
-    // Read first: a miner for which there is nothing does not trouble the writer.
-    const jobId = await this.#find(find);
-    if (jobId === undefined) return undefined;
-    const request: ClaimRequest = {
-      jobId,
-      minerId: profile.minerId,
-      models,
-      digestOf: (name) => profile.capabilities.models.find((model) => model.name === name)?.digest ?? "",
-      meters: this.#meters,
-      instance: this.#instance,
-      coordinatorId: this.#coordinatorId,
-      maxOutputBytes: this.#config.max_output_bytes,
-      now: this.#clock.now(),
-      nonce: toHex(this.#random(NONCE_BYTES)),
-      decide: (job) => this.#decide(job, session),
-    };
-    return this.#store.operation((tx) => claimNext(tx, request, async (db) => (await find(db)).head?.job_id));
+    for (let round = 1; round <= MAX_CLAIM_ROUNDS; round++) {
+      const jobId = await this.#find(find);
+      if (jobId === undefined) return undefined;
+      try {
+        const claimed = await claimJob(this.#store, jobId, {
+          minerId: profile.minerId,
+          models,
+          digestOf: (name) => profile.capabilities.models.find((model) => model.name === name)?.digest ?? "",
+          meters: this.#meters,
+          instance: this.#instance,
+          coordinatorId: this.#coordinatorId,
+          maxOutputBytes: this.#config.max_output_bytes,
+          now: this.#clock.now(),
+          nonce: toHex(this.#random(NONCE_BYTES)),
+          decide: (job) => this.#decide(job, session),
+        });
+        if (claimed) return claimed;
+      } finally {
+        this.#underWay.release(jobId);
+      }
+    }
+    return undefined;
   }
 
-  /** The job that comes next. Jobs that hide others, and cannot be taken, are set aside first. */
-  async #find(find: (db: Db) => Promise<Found>): Promise<string | undefined> {
+  /**
+   * The job that comes next, taken for the caller's claim. Jobs that hide others, and cannot be taken, are set
+   * aside first.
+   */
+  async #find(find: () => Promise<Found>): Promise<string | undefined> {
     for (let round = 1; ; round++) {
-      const { head, crowding } = await find(this.#store.db);
-      if (crowding.length === 0 || round > MAX_PARK_ROUNDS) return head?.job_id;
-      await this.#fair.park(crowding);
+      const { head, crowding } = await find();
+      if (crowding.length > 0 && round <= MAX_PARK_ROUNDS) await this.#fair.park(crowding);
+      else if (!head || this.#underWay.take(head.job_id)) return head?.job_id;
     }
   }
 

@@ -1,12 +1,12 @@
 import type { JobState } from "../../domain/job/state.ts";
+import { chargeSegment } from "../../domain/receipt/build.ts";
 import type { Outcome, Receipt } from "../../domain/receipt/fields.ts";
+import { receiptHash } from "../../domain/receipt/sign.ts";
 import type { Portion } from "./delivery.ts";
 import type { Lease } from "./lease.ts";
 import type { Answer } from "./store/answers.ts";
-import type { Db } from "./store/handle.ts";
-import { addToMiner } from "./store/miners.ts";
-import { addToDay } from "./store/totals.ts";
-import type { QueueTable } from "./tables.ts";
+import type { EndingRows } from "./store/endings.ts";
+import type { JobTable, QueueTable } from "./tables.ts";
 
 /** How a lease ends other than by a complete answer. */
 export interface LeaseFailure {
@@ -54,19 +54,60 @@ export interface Ending {
 /** Name of a lease among all leases. */
 export const leaseName = (jobId: string, token: number): string => `${jobId}/${token}`;
 
-/** Adds an ending to the totals of its miner and of its day. */
-export async function countEnding(
-  tx: Db,
-  { lease, outcome, receipt, state, wakeAt, now }: Ending,
-  share: { ran_ms: number; units: number; price_uait: bigint },
-): Promise<void> {
-  await addToMiner(tx, {
-    ...share,
-    miner_id: lease.minerId,
-    completed: outcome === "completed" ? 1 : 0,
-    failed: outcome === "completed" || outcome === "canceled" ? 0 : 1,
-    canceled: outcome === "canceled" ? 1 : 0,
-    receipt_id: receipt?.receipt_id ?? null,
-  });
-  await addToDay(tx, { at: now, state: wakeAt === undefined ? state : undefined, lease: share });
+/** What an ending writes. `ranMs`: how much of the job's time the lease used up. */
+export function toEndingRows(ending: Ending, ranMs: number): EndingRows {
+  const { lease, portion, receipt, receiptBytes, state, outcome, now, wakeAt, again } = ending;
+  const { jobId: job_id, token, job } = lease;
+  const ended = wakeAt === undefined;
+  const charge = receipt ? chargeSegment(lease.terms, lease.deliveredUnits, ended) : { units: 0, price: 0n };
+  const share = { ran_ms: ranMs, units: charge.units, price_uait: charge.price };
+  return {
+    job: {
+      job_id,
+      token,
+      state,
+      ran_ms: ranMs,
+      delivered_bytes: portion.endByte,
+      last_seq: portion.seq,
+      settled_units: job.settled_units + charge.units,
+      price_uait: job.price_uait + charge.price,
+      completed_at: ended ? now : null,
+      finish_reason: ending.finishReason,
+      usage: ending.usage,
+      error: ending.error,
+    },
+    portion: portion.rows,
+    answer: ending.answer,
+    segment: { end_byte: portion.endByte, ended_at: now, outcome, receipt_id: receipt?.receipt_id ?? null },
+    receipt: receipt &&
+      receiptBytes && {
+        receipt_id: receipt.receipt_id,
+        job_id,
+        token,
+        hash: receiptHash(receipt, receiptBytes),
+        start_byte: lease.terms.start_byte,
+        end_byte: portion.endByte,
+        units: charge.units,
+        price_uait: charge.price,
+        document: JSON.stringify(receipt),
+        issued_at: now,
+      },
+    again:
+      wakeAt === undefined || !again ? undefined : { job: pickPlace(job), place: again, wake_at: wakeAt },
+    totals: ending.unbegun
+      ? undefined
+      : {
+          miner: {
+            ...share,
+            miner_id: lease.minerId,
+            completed: outcome === "completed" ? 1 : 0,
+            failed: outcome === "completed" || outcome === "canceled" ? 0 : 1,
+            canceled: outcome === "canceled" ? 1 : 0,
+            receipt_id: receipt?.receipt_id ?? null,
+          },
+          day: { at: now, state: ended ? state : undefined, lease: share },
+        },
+  };
 }
+
+const pickPlace = ({ job_id, requirement_id, priority }: JobTable) => ({ job_id, requirement_id, priority });

@@ -134,7 +134,7 @@ export class FairShare {
   }
 
   /** What a search of this claim goes by; `isHeld` says which jobs wait for another miner. */
-  choiceFor(ticket: ClaimTicket, isHeld: (head: Head) => boolean): Choice {
+  choiceFor(ticket: ClaimTicket, isHeld: (head: Head) => boolean): Omit<Choice, "claimed"> {
     return {
       whyNot: (head) => {
         if (this.#limited && !this.#hasRoom(head.client_number, ticket)) return "client";
@@ -155,7 +155,7 @@ export class FairShare {
   async park(heads: readonly Pick<QueueTable, "job_id" | "client_number">[]): Promise<void> {
     for (const { client_number } of heads) this.#parked.add(client_number);
     const ids = heads.map(({ job_id }) => job_id);
-    await this.#store.operation((tx) => park(tx, ids));
+    await this.#store.operation(park, ids);
   }
 
   /** Clients of which jobs are set aside, though another one may run. */
@@ -167,7 +167,7 @@ export class FairShare {
   async unpark(clientNumber: number): Promise<number[]> {
     const room = Math.min(this.#roomOf(clientNumber, undefined), MOST_UNPARKED);
     if (room <= 0) return [];
-    const classes = await this.#store.operation((tx) => unpark(tx, clientNumber, room));
+    const classes = await this.#store.operation(unpark, clientNumber, room);
     if (classes.length === 0) this.#parked.delete(clientNumber);
     return classes;
   }

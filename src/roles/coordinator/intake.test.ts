@@ -12,7 +12,8 @@ import { Leases } from "./leases.ts";
 import { MinerHealth } from "./miner-health.ts";
 import { createQueueing } from "./queueing.ts";
 import { Requirements } from "./requirements.ts";
-import { markClaimed, markLeaseEnded, raisePriority, setModel } from "./store/jobs.ts";
+import { grantLease } from "./store/claims.ts";
+import { markLeaseEnded, raisePriority } from "./store/jobs.ts";
 
 const BODY = JSON.stringify({ payload: { type: "inference", prompt: "hello" } });
 const SUBMISSION = JobSubmission.parse(JSON.parse(BODY));
@@ -61,9 +62,13 @@ describe("a submission with an Idempotency-Key", () => {
     const first = await intake.submit("client-1", SUBMISSION, keyed("k"));
     // As claims, deliveries, administrators and settlements change it, all at once.
     await store.operation(async (tx) => {
-      await setModel(tx, { job_id: A, model: "llama3" });
       expect(await raisePriority(tx, A, 9)).toBe(true);
-      await markClaimed(tx, { job_id: A, miner_id: "m".repeat(32), instance: "i", now: Date.now() });
+      const lease = { job_id: A, token: 1, miner_id: "m".repeat(32), instance: "i", now: Date.now() };
+      await grantLease(tx, {
+        ...lease,
+        model: "llama3",
+        segment: { start_byte: 0, terms: "{}", decision: null },
+      });
       await markLeaseEnded(tx, {
         job_id: A,
         token: 1,

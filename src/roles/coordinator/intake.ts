@@ -16,8 +16,9 @@ import type { QueueMetrics } from "./metrics.ts";
 import type { Store } from "./ports.ts";
 import type { QueueViews } from "./queue-view.ts";
 import { type Requirements, toNeed } from "./requirements.ts";
-import { type Holder, isKeyTaken, takeIdempotencyKey } from "./store/idempotency.ts";
-import { insertJob } from "./store/jobs.ts";
+import { type Holder, isKeyTaken } from "./store/idempotency.ts";
+import type { NewJob } from "./store/jobs.ts";
+import { storeSubmission } from "./store/submissions.ts";
 import type { JobTable } from "./tables.ts";
 import { toJobView } from "./views.ts";
 import type { WaitTimes } from "./wait-times.ts";
@@ -134,11 +135,7 @@ export class Intake {
     const leave = (): void => this.#fair.withdraw({ ...job, ...place });
     let earlier: Holder | undefined;
     try {
-      earlier = await this.#store.operation(async (tx) => {
-        const held = key && (await takeIdempotencyKey(tx, key));
-        if (!held) await insertJob(tx, job, place);
-        return held;
-      });
+      earlier = await this.#store.operation(storeSubmission, toNewJob(job), place, key);
     } catch (error) {
       leave();
       throw error;
@@ -240,6 +237,14 @@ export class Intake {
       unit_price: this.#config.price_uait_per_million_units,
     };
   }
+}
+
+/** What a submission writes of a job's row: the rest has its first value in the statement. */
+function toNewJob(job: JobTable): NewJob {
+  const { job_id, client_id, kind, model, payload, constraints, requirement_id, priority } = job;
+  const { max_attempts, max_run_ms, requested_at, expires_at, unit_price } = job;
+  const what = { job_id, client_id, kind, model, payload, constraints, requirement_id, priority };
+  return { ...what, max_attempts, max_run_ms, requested_at, expires_at, unit_price };
 }
 
 /** Longest answer that a payload asks for, in tokens. */

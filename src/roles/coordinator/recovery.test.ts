@@ -7,8 +7,9 @@ import {
   queueJob,
 } from "../../../test/harness/coordinator-store.ts";
 import { BYTES_ONLY } from "../../domain/job/meters.ts";
-import { storePortion, takePortion } from "./delivery.ts";
+import { takePortion } from "./delivery.ts";
 import { restoreLease } from "./recovery.ts";
+import { storePortion } from "./store/portions.ts";
 
 const TERM_MS = 30_000;
 /** What `queueJob` allows a job. */
@@ -23,7 +24,7 @@ describe("a lease taken up after a restart", () => {
     const before = await claimLease(store, jobId, "miner-1");
     accept(before, "très");
     const portion = takePortion(before);
-    await store.operation((tx) => storePortion(tx, portion));
+    await store.operation(storePortion, portion.rows);
     const clock = new TestClock();
     clock.advance(DOWN_MS);
     const [job] = await store.db.selectFrom("coordinator_job").selectAll().execute();

@@ -6,7 +6,7 @@ import { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { CoordinatorDeps } from "./ports.ts";
 import { findSegment, readSegmentText, readText } from "./store/delivery.ts";
-import { adoptRun, listOrphanedRuns } from "./store/jobs.ts";
+import { adoptRuns, listOrphanedRuns } from "./store/jobs.ts";
 import { findLastSeq } from "./store/lease-fence.ts";
 import { findMiner } from "./store/miners.ts";
 import type { JobTable } from "./tables.ts";
@@ -47,9 +47,7 @@ export async function adoptLeases(
       log.error({ job_id: job.job_id, code: error.code, detail: error.message }, "running job not taken up");
     }
   }
-  await store.operation(async (tx) => {
-    for (const jobId of taken) await adoptRun(tx, jobId, instance);
-  });
+  await store.operation(adoptRuns, taken, instance);
   if (taken.length > 0) log.info({ jobs: taken.length }, "running jobs taken up after a restart");
 }
 

@@ -289,7 +289,7 @@ export class Coordinator {
         await this.#cancelRunning(jobId);
       } else {
         const end = { job_id: jobId, state: "CANCELED", completed_at: clock.now(), error: null } as const;
-        const place = await store.operation((tx) => endQueued(tx, end));
+        const place = await store.operation(endQueued, end);
         if (place) {
           this.#backlog.queued--;
           this.#queueing.fair.withdraw(place);

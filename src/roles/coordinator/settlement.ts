@@ -2,12 +2,7 @@ import { equalBytes, fromBase64Url, utf8Length } from "../../crypto/bytes.ts";
 import { whyNotContinuable } from "../../domain/job/answer.ts";
 import { backoffMs } from "../../domain/job/backoff.ts";
 import { type JobEvent, type JobState, transition } from "../../domain/job/state.ts";
-import {
-  buildReceipt,
-  chargeSegment,
-  leavesReceipt,
-  type SegmentOutcome,
-} from "../../domain/receipt/build.ts";
+import { buildReceipt, leavesReceipt, type SegmentOutcome } from "../../domain/receipt/build.ts";
 import { compareReceipt } from "../../domain/receipt/compare.ts";
 import type { Outcome, Receipt } from "../../domain/receipt/fields.ts";
 import { receiptFromJson } from "../../domain/receipt/parse.ts";
@@ -24,8 +19,8 @@ import type { RandomBytes } from "../../kernel/ids.ts";
 import type { BusEvents } from "../../wire/events.ts";
 import type { JobPayload } from "../../wire/jobs.ts";
 import { MAX_CONTINUED_BYTES } from "../../wire/limits.ts";
-import { publishPortion, storePortion, takePortion } from "./delivery.ts";
-import { type Completion, countEnding, type Ending, type LeaseFailure, leaseName } from "./ending.ts";
+import { publishPortion, takePortion } from "./delivery.ts";
+import { type Completion, type Ending, type LeaseFailure, leaseName, toEndingRows } from "./ending.ts";
 import type { FairShare } from "./fair-share.ts";
 import type { CoordinatorIdentity } from "./identity.ts";
 import type { Lease } from "./lease.ts";
@@ -33,10 +28,9 @@ import type { Backlog, Leases } from "./leases.ts";
 import type { MinerHealth } from "./miner-health.ts";
 import type { Store } from "./ports.ts";
 import type { Requirements } from "./requirements.ts";
-import { type Answer, findAnswer, insertAnswer } from "./store/answers.ts";
-import { findReceipt, insertReceipt, markSegmentEnded } from "./store/delivery.ts";
-import type { Db } from "./store/handle.ts";
-import { enqueueAgain, markLeaseEnded, takeBackAttempt } from "./store/jobs.ts";
+import { type Answer, findAnswer } from "./store/answers.ts";
+import { findReceipt } from "./store/delivery.ts";
+import { endLease } from "./store/endings.ts";
 import type { Streams } from "./streams.ts";
 import type { JobTable } from "./tables.ts";
 
@@ -299,7 +293,8 @@ export class Settlement {
     const { lease, state, receipt, portion } = ending;
     let held: boolean;
     try {
-      held = await this.#store.operation((tx) => this.#write(tx, ending));
+      const ranMs = Math.round(lease.usedMs(this.#clock.monotonic()));
+      held = await this.#store.operation(endLease, toEndingRows(ending, ranMs));
     } catch (error) {
       this.#onUnsettled(lease.jobId);
       throw error;
@@ -310,61 +305,6 @@ export class Settlement {
     this.#streams.changed(lease.jobId);
     if (receipt) this.#bus.emit("receipt.issued", { job_id: lease.jobId, receipt_id: receipt.receipt_id });
     if (ending.wakeAt === undefined) this.#bus.emit("job.ended", { job_id: lease.jobId, state });
-    return true;
-  }
-
-  async #write(tx: Db, ending: Ending): Promise<boolean> {
-    const { lease, portion, receipt, receiptBytes, state, now } = ending;
-    const { jobId: job_id, token, job } = lease;
-    const ended = ending.wakeAt === undefined;
-    const charge = receipt
-      ? chargeSegment(lease.terms, lease.deliveredUnits, ended)
-      : { units: 0, price: 0n };
-    const ranMs = Math.round(lease.usedMs(this.#clock.monotonic()));
-    const holds = await markLeaseEnded(tx, {
-      job_id,
-      token,
-      state,
-      ran_ms: ranMs,
-      delivered_bytes: portion.endByte,
-      last_seq: portion.seq,
-      settled_units: job.settled_units + charge.units,
-      price_uait: job.price_uait + charge.price,
-      completed_at: ended ? now : null,
-      finish_reason: ending.finishReason,
-      usage: ending.usage,
-      error: ending.error,
-    });
-    if (!holds) return false;
-    await storePortion(tx, portion);
-    if (ending.answer) await insertAnswer(tx, { job_id, token, ...ending.answer });
-    await markSegmentEnded(tx, {
-      job_id,
-      token,
-      end_byte: portion.endByte,
-      ended_at: now,
-      outcome: ending.outcome,
-      receipt_id: receipt?.receipt_id ?? null,
-    });
-    if (receipt && receiptBytes) {
-      await insertReceipt(tx, {
-        receipt_id: receipt.receipt_id,
-        job_id,
-        token,
-        hash: receiptHash(receipt, receiptBytes),
-        start_byte: lease.terms.start_byte,
-        end_byte: portion.endByte,
-        units: charge.units,
-        price_uait: charge.price,
-        document: JSON.stringify(receipt),
-        issued_at: now,
-      });
-    }
-    if (ending.wakeAt !== undefined && ending.again) {
-      await enqueueAgain(tx, job, ending.again, ending.wakeAt);
-    }
-    if (ending.unbegun) await takeBackAttempt(tx, job_id);
-    else await countEnding(tx, ending, { ran_ms: ranMs, units: charge.units, price_uait: charge.price });
     return true;
   }
 }

@@ -67,7 +67,7 @@ export class Sweeper {
   async tidy(): Promise<void> {
     const { store, clock, requirements, artifacts } = this.#deps;
     const before = clock.now() - IDEMPOTENCY_KEPT_MS;
-    await store.operation((tx) => forgetIdempotencyKeys(tx, before, SWEEP_BATCH));
+    await store.operation(forgetIdempotencyKeys, before, SWEEP_BATCH);
     await requirements.prune();
     await artifacts.tidy();
   }
@@ -96,7 +96,7 @@ export class Sweeper {
     const due = await listDue(store.db, now, SWEEP_BATCH);
     for (const { job_id, requirement_id, ready } of due) {
       if (ready === 0) {
-        await store.operation((tx) => markReady(tx, job_id));
+        await store.operation(markReady, job_id);
         dispatcher.nudgeClass(requirement_id);
         continue;
       }
@@ -106,7 +106,7 @@ export class Sweeper {
         completed_at: now,
         error: "JOB_EXPIRED: no miner took it in time",
       } as const;
-      const place = await store.operation((tx) => endQueued(tx, end));
+      const place = await store.operation(endQueued, end);
       if (place) onExpired(place);
     }
   }

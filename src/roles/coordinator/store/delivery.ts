@@ -95,7 +95,7 @@ export async function readSegmentText(db: Db, jobId: string, token: number): Pro
   return rows.map((row) => row.text).join("");
 }
 
-type NewSegment = Pick<
+export type NewSegment = Pick<
   SegmentTable,
   "job_id" | "token" | "miner_id" | "start_byte" | "started_at" | "terms" | "decision"
 >;
@@ -132,7 +132,10 @@ export async function storeProgress(
   await updateSegmentProgress.run(tx, segment);
 }
 
-type SegmentEnd = Pick<SegmentTable, "job_id" | "token" | "end_byte" | "ended_at" | "outcome" | "receipt_id">;
+export type SegmentEnd = Pick<
+  SegmentTable,
+  "job_id" | "token" | "end_byte" | "ended_at" | "outcome" | "receipt_id"
+>;
 
 const updateSegmentEnded = prepared<SegmentEnd>()((db, p) =>
   db

@@ -126,35 +126,6 @@ export function findJob(db: Db, jobId: string): Promise<JobTable | undefined> {
   return selectJob.first(db, { job_id: jobId });
 }
 
-const updateClaimed = prepared<{
-  job_id: string;
-  miner_id: string;
-  instance: string;
-  now: number;
-}>()((db, p) =>
-  db
-    .updateTable("coordinator_job")
-    .set((e) => ({
-      state: "RUNNING",
-      token: e("token", "+", 1),
-      attempts: e("attempts", "+", 1),
-      miner_id: p("miner_id"),
-      instance: p("instance"),
-      started_at: p("now"),
-    }))
-    .where("job_id", "=", p("job_id"))
-    .where("state", "=", "QUEUED")
-    .returningAll(),
-);
-
-/** Grants the next lease on a queued job. Undefined when the job is not queued any more. */
-export function markClaimed(
-  tx: Db,
-  claim: { job_id: string; miner_id: string; instance: string; now: number },
-): Promise<JobTable | undefined> {
-  return updateClaimed.first(tx, claim);
-}
-
 const updateModel = prepared<{ job_id: string; model: string }>()((db, p) =>
   db
     .updateTable("coordinator_job")
@@ -258,9 +229,9 @@ const updateInstance = prepared<{ job_id: string; instance: string }>()((db, p) 
     .where("instance", "is not", null),
 );
 
-/** Takes over a running job of an earlier process. */
-export async function adoptRun(tx: Db, jobId: string, instance: string): Promise<void> {
-  await updateInstance.run(tx, { job_id: jobId, instance });
+/** Takes over running jobs of an earlier process. */
+export async function adoptRuns(tx: Db, jobIds: readonly string[], instance: string): Promise<void> {
+  for (const job_id of jobIds) await updateInstance.run(tx, { job_id, instance });
 }
 
 /** Number of jobs that wait. */

@@ -14,8 +14,13 @@ export type Head = Pick<QueueTable, "job_id" | "requirement_id" | "priority" | "
 
 /** What a search goes by, beside the keys in the rows. */
 export interface Choice {
-  /** Why a job is passed over now: its client runs as many as it may, or it waits a moment for another miner. */
-  readonly whyNot: (head: Head) => "client" | "miner" | undefined;
+  /**
+   * Why a job is passed over now: its client runs as many as it may, it waits a moment for another miner, or another
+   * claim of it is under way.
+   */
+  readonly whyNot: (head: Head) => "client" | "miner" | "claim" | undefined;
+  /** Claims under way: so many more jobs of a class are looked at. */
+  readonly claimed: number;
   /** Compares the first jobs of classes: the smallest goes first, of equal ones the oldest. */
   readonly rank: (head: Head) => number;
 }
@@ -35,18 +40,13 @@ const HEAD_COLUMNS = [
   "q.order_key",
 ] as const;
 
-const selectHead = prepared<{ requirement_id: number }>()((db, p) =>
-  db
-    .selectFrom("coordinator_queue as q")
-    .select(HEAD_COLUMNS)
-    .where("q.requirement_id", "=", p("requirement_id"))
-    .where("q.ready", "=", 1)
-    .orderBy("q.order_key")
-    .orderBy("q.job_id")
-    .limit(1),
-);
+interface Window {
+  readonly requirement_id: number;
+  /** Rows from the first on. */
+  readonly limit: number;
+}
 
-const selectWindow = prepared<{ requirement_id: number }>()((db, p) =>
+const selectWindow = prepared<Window>()((db, p) =>
   db
     .selectFrom("coordinator_queue as q")
     .select(HEAD_COLUMNS)
@@ -54,11 +54,11 @@ const selectWindow = prepared<{ requirement_id: number }>()((db, p) =>
     .where("q.ready", "=", 1)
     .orderBy("q.order_key")
     .orderBy("q.job_id")
-    .limit(SEARCH_WINDOW),
+    .limit(p("limit")),
 );
 
 /** As `selectWindow`, among the jobs that nobody has begun to answer. */
-const selectFreshWindow = prepared<{ requirement_id: number }>()((db, p) =>
+const selectFreshWindow = prepared<Window>()((db, p) =>
   db
     .selectFrom("coordinator_queue as q")
     .innerJoin("coordinator_job as j", "j.job_id", "q.job_id")
@@ -68,20 +68,7 @@ const selectFreshWindow = prepared<{ requirement_id: number }>()((db, p) =>
     .where("j.delivered_bytes", "=", 0)
     .orderBy("q.order_key")
     .orderBy("q.job_id")
-    .limit(SEARCH_WINDOW),
-);
-
-const selectFreshHead = prepared<{ requirement_id: number }>()((db, p) =>
-  db
-    .selectFrom("coordinator_queue as q")
-    .innerJoin("coordinator_job as j", "j.job_id", "q.job_id")
-    .select(HEAD_COLUMNS)
-    .where("q.requirement_id", "=", p("requirement_id"))
-    .where("q.ready", "=", 1)
-    .where("j.delivered_bytes", "=", 0)
-    .orderBy("q.order_key")
-    .orderBy("q.job_id")
-    .limit(1),
+    .limit(p("limit")),
 );
 
 /** The next job of each class in one statement: a class costs a few descents to the same place of the claim index. */
@@ -122,9 +109,9 @@ async function readHeads(db: Db, requirementIds: readonly number[], fresh: boole
   const heads: Head[] = [];
   // A prepared statement a class takes less time than a statement for all of them, up to some.
   if (fresh || requirementIds.length <= CLASSES_ONE_BY_ONE) {
-    const select = fresh ? selectFreshHead : selectHead;
+    const select = fresh ? selectFreshWindow : selectWindow;
     for (const requirement_id of requirementIds) {
-      const head = await select.first(db, { requirement_id });
+      const head = await select.first(db, { requirement_id, limit: 1 });
       if (head) heads.push(head);
     }
     return heads;
@@ -168,10 +155,11 @@ async function passOver(
   fresh: boolean,
   crowding: Head[],
 ): Promise<Head | undefined> {
-  const window = await (fresh ? selectFreshWindow : selectWindow).all(db, { requirement_id });
+  const limit = SEARCH_WINDOW + choice.claimed;
+  const window = await (fresh ? selectFreshWindow : selectWindow).all(db, { requirement_id, limit });
   const reasons = window.map((head) => choice.whyNot(head));
   const found = window[reasons.indexOf(undefined)];
-  if (!found && window.length === SEARCH_WINDOW) {
+  if (!found && window.length === limit) {
     crowding.push(...window.filter((_, index) => reasons[index] === "client"));
   }
   return found;

@@ -1,0 +1,57 @@
+import type { JobTable, QueueTable } from "../tables.ts";
+import { insertSegment, type NewSegment } from "./delivery.ts";
+import { type Db, prepared } from "./handle.ts";
+import { dequeue, setModel } from "./jobs.ts";
+
+/** A lease to be granted, worked out from a job as it was read. */
+export interface LeaseGrant extends Pick<JobTable, "job_id"> {
+  /** The fence of the lease: one more than the job had when it was read. */
+  readonly token: number;
+  readonly miner_id: string;
+  readonly instance: string;
+  /** Unix ms. */
+  readonly now: number;
+  /** The model of a job that named none until now; null otherwise. */
+  readonly model: string | null;
+  readonly segment: Pick<NewSegment, "start_byte" | "terms" | "decision">;
+}
+
+/** What the rows of a granted lease's job say that another change may have written since it was read. */
+export interface Granted {
+  /** Where the job stood in the queue. */
+  readonly place: QueueTable;
+  readonly priority: number;
+}
+
+const updateClaimed = prepared<Pick<LeaseGrant, "job_id" | "token" | "miner_id" | "instance" | "now">>()(
+  (db, p) =>
+    db
+      .updateTable("coordinator_job")
+      .set((e) => ({
+        state: "RUNNING",
+        token: p("token"),
+        attempts: e("attempts", "+", 1),
+        miner_id: p("miner_id"),
+        instance: p("instance"),
+        started_at: p("now"),
+      }))
+      .where("job_id", "=", p("job_id"))
+      .where((e) => e(e("token", "+", 1), "=", p("token")))
+      .where("state", "=", "QUEUED")
+      .returning("priority"),
+);
+
+/**
+ * Grants the next lease on a job: its token rises, it leaves the queue, its segment begins with the terms of the
+ * offer. Undefined where the job does not wait any more, or has run since it was read.
+ */
+export async function grantLease(tx: Db, grant: LeaseGrant): Promise<Granted | undefined> {
+  const { job_id, token, miner_id, model, now, segment } = grant;
+  const claimed = await updateClaimed.first(tx, grant);
+  if (!claimed) return undefined;
+  const place = await dequeue(tx, job_id);
+  if (!place) throw new Error(`job ${job_id} waits outside the queue`);
+  if (model !== null) await setModel(tx, { job_id, model });
+  await insertSegment(tx, { job_id, token, miner_id, started_at: now, ...segment });
+  return { place, priority: claimed.priority };
+}
