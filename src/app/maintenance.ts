@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { RunOperation } from "../kernel/db/database.ts";
@@ -12,6 +12,7 @@ import { type Log, listRecentRecords } from "../kernel/log.ts";
 import type { Access, Principal } from "../wire/access.ts";
 import { getLogs, runBackup, runReindex } from "../wire/admin.ts";
 import { programCommand } from "./native.ts";
+import { reindex } from "./reindex.ts";
 import type { Tables } from "./store.ts";
 import { UPGRADE_BACKUP_NAME } from "./upgrade-backup.ts";
 
@@ -19,8 +20,6 @@ import { UPGRADE_BACKUP_NAME } from "./upgrade-backup.ts";
 const MAX_BACKUPS = 20;
 /** Longest time of one backup, in ms; it runs in a process of its own. */
 const BACKUP_TIMEOUT_MS = 10 * 60_000;
-/** Rows of a table whose indexes are built anew while the daemon runs: more would hold all writes up. */
-const MAX_REINDEX_ROWS = 50_000;
 
 interface Store {
   readonly db: Kysely<Tables>;
@@ -48,31 +47,6 @@ export function addMaintenanceRoutes(router: Router<Access, Principal>, deps: Ma
       copying = false;
     }
   });
-}
-
-/** Builds the indexes of all tables anew that are not too large, one table at a time. */
-async function reindex(store: Store): Promise<{ tables: string[]; skipped: string[] }> {
-  const names = await sql<{ name: string }>`
-    select name from sqlite_schema where type = 'table' and name not like 'sqlite%' order by name`.execute(
-    store.db,
-  );
-  const tables: string[] = [];
-  const skipped: string[] = [];
-  for (const { name } of names.rows) {
-    const table = sql.table(name);
-    const bounded = sql<{ count: number }>`
-      select count(*) as count from (select 1 from ${table} limit ${MAX_REINDEX_ROWS + 1}) as bounded`;
-    const count = (await bounded.execute(store.db)).rows[0]?.count ?? 0;
-    if (count > MAX_REINDEX_ROWS) {
-      skipped.push(name);
-      continue;
-    }
-    await store.operation(async (tx) => {
-      await sql`reindex ${table}`.execute(tx);
-    });
-    tables.push(name);
-  }
-  return { tables, skipped };
 }
 
 /**

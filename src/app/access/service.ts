@@ -12,6 +12,7 @@ import type { BusEvents } from "../../wire/events.ts";
 import { formatTime } from "../../wire/scalars.ts";
 import type { CreatedKey, KeyView } from "../../wire/system.ts";
 import { createApiKey, type ParsedKey, parseApiKey, sameDigest } from "./api-key.ts";
+import { insertKey, listKeys, revokeKey } from "./store.ts";
 import type { AccessTables, KeyTable } from "./tables.ts";
 
 /** The store as API keys use it. */
@@ -58,8 +59,7 @@ export class AccessService {
    * the first start, so that the command line works without set-up.
    */
   async open(directory: string): Promise<void> {
-    const rows = await this.#store.db.selectFrom("access_key").selectAll().execute();
-    for (const row of rows) this.#keys.set(row.key_id, row);
+    for (const row of await listKeys(this.#store.db)) this.#keys.set(row.key_id, row);
     for (const kind of KEY_KINDS) {
       const path = join(directory, `${kind}.key`);
       const key = await readOrCreateSecret(path, () => createApiKey(kind, this.#random));
@@ -113,13 +113,7 @@ export class AccessService {
       throw new AppError("CONFLICT_STATE", "this is the last admin key; create another one first");
     }
     const revoked = { ...row, revoked_at: this.#clock.now() };
-    await this.#store.operation(async (tx) => {
-      await tx
-        .updateTable("access_key")
-        .set({ revoked_at: revoked.revoked_at })
-        .where("key_id", "=", keyId)
-        .execute();
-    });
+    await this.#store.operation(revokeKey, keyId, revoked.revoked_at);
     this.#keys.set(keyId, revoked);
     this.#bus.emit("key.revoked", { key_id: keyId });
     return toView(revoked);
@@ -141,9 +135,7 @@ export class AccessService {
       created_at: this.#clock.now(),
       revoked_at: null,
     };
-    await this.#store.operation(async (tx) => {
-      await tx.insertInto("access_key").values(row).execute();
-    });
+    await this.#store.operation(insertKey, row);
     this.#keys.set(keyId, row);
     return row;
   }
