@@ -15,19 +15,8 @@ import type { EndListener, RunDeps } from "./deps.ts";
 import { BatchMetrics } from "./metrics.ts";
 import { Pump } from "./pump.ts";
 import { BatchRun } from "./run.ts";
-import {
-  changeBatch,
-  countActive,
-  findBatch,
-  findBatchOn,
-  insertBatch,
-  listActive,
-  listBatchRows,
-} from "./store.ts";
+import { addBatch, changeBatch, findBatch, findBatchOn, listActive, listBatchRows } from "./store.ts";
 
-/** Batches that have not ended, of one owner and of all: each has its lines in the database. */
-const MAX_ACTIVE_BATCHES = 100;
-const MAX_ALL_ACTIVE_BATCHES = 1_000;
 const MS_PER_SECOND = 1000;
 
 /** The call that makes a batch, beside its body. */
@@ -89,7 +78,6 @@ export class Batches {
   async create(caller: Principal, request: BatchRequest, facts: BatchCallFacts): Promise<OpenAiBatch> {
     const { store, stopping } = this.#deps;
     if (stopping.aborted) throw new AppError("SHUTTING_DOWN", "the daemon is stopping; try again");
-    const { owner_id } = caller;
     const file = await this.#files.find(caller, request.input_file_id);
     if (file.purpose !== "batch") {
       throw new AppError("INVALID_PAYLOAD", "/input_file_id: was not uploaded for the purpose batch", {
@@ -98,17 +86,8 @@ export class Batches {
     }
     await this.#files.keep(caller, file);
     const row = this.#toRow(caller, request, facts, file.sha256);
-    const stored = await store.operation(async (tx) => {
-      const kept = await insertBatch(tx, row);
-      if (kept !== row) return kept;
-      // Counted with itself.
-      if ((await countActive(tx, owner_id)) > MAX_ACTIVE_BATCHES)
-        throw tooMany(MAX_ACTIVE_BATCHES, "you have");
-      if ((await countActive(tx)) > MAX_ALL_ACTIVE_BATCHES)
-        throw tooMany(MAX_ALL_ACTIVE_BATCHES, "there are");
-      return row;
-    });
-    if (stored === row) this.#begin(row);
+    const stored = await store.operation(addBatch, row);
+    if (stored.batch_id === row.batch_id) this.#begin(row);
     else if (stored.body_sha256 !== facts.bodySha256) {
       throw new AppError(
         "IDEMPOTENCY_MISMATCH",
@@ -137,7 +116,7 @@ export class Batches {
     const { batch_id } = await this.#find(caller, batchId);
     const change = { status: "cancelling", outcome: "cancelled", cancelling_at: clock.now() } as const;
     const from = ["validating", "in_progress"] as const;
-    const changed = await store.operation((tx) => changeBatch(tx, batch_id, from, change));
+    const changed = await store.operation(changeBatch, batch_id, from, change);
     if (changed) this.#runs.get(batch_id)?.run.cancel();
     const row = changed ?? (await this.#find(caller, batch_id));
     if (row.status === "cancelling" || row.status === "cancelled") return toOpenAiBatch(row);
@@ -219,10 +198,6 @@ const NEW = {
   cancelling_at: null,
   cancelled_at: null,
 } as const satisfies Partial<BatchTable>;
-
-function tooMany(most: number, who: string): AppError {
-  return new AppError("LIMIT_EXCEEDED", `${who} ${most} batches that have not ended; wait for one`);
-}
 
 const toTime = (ms: number | null): number | null => (ms === null ? null : toUnixSeconds(ms));
 

@@ -46,7 +46,7 @@ export class Finalization {
         errors: null,
       };
       const files = [output, errors].filter((file) => file !== undefined);
-      if (await store.operation((tx) => endBatch(tx, batch.batch_id, files, change))) {
+      if (await store.operation(endBatch, batch.batch_id, files, change)) {
         batchMetrics.ended(outcome);
       }
       return "ended";
@@ -86,7 +86,7 @@ export class Finalization {
 
   async #waitForRoom({ message }: AppError): Promise<"later"> {
     const errors = [{ code: "no_room_for_output", message, param: null, line: null }];
-    await this.#deps.store.operation((tx) => noteErrors(tx, this.#subject.batch.batch_id, errors));
+    await this.#deps.store.operation(noteErrors, this.#subject.batch.batch_id, errors);
     return "later";
   }
 
@@ -95,7 +95,7 @@ export class Finalization {
     const errors = JSON.stringify([{ code: "output_too_large", message, param: null, line: null }]);
     const change = { status: "failed", failed_at: clock.now(), errors } as const;
     const { batch_id } = this.#subject.batch;
-    await store.operation((tx) => changeBatch(tx, batch_id, ["finalizing", "cancelling"], change));
+    await store.operation(changeBatch, batch_id, ["finalizing", "cancelling"], change);
     batchMetrics.ended("failed");
     return "ended";
   }

@@ -161,7 +161,7 @@ export class BatchRun implements Pumped, EndListener {
     }
     const { model, total } = read;
     const change = { status: "in_progress", model, total, in_progress_at: clock.now() } as const;
-    await store.operation((tx) => changeBatch(tx, this.#id, ["validating"], change));
+    await store.operation(changeBatch, this.#id, ["validating"], change);
   }
 
   async #fail(errors: readonly BatchError[], total: number): Promise<true> {
@@ -173,7 +173,7 @@ export class BatchRun implements Pumped, EndListener {
       ...(total > 0 && { total }),
     } as const;
     const from = ["validating", "in_progress", "finalizing", "cancelling"] as const;
-    if (await store.operation((tx) => changeBatch(tx, this.#id, from, change))) batchMetrics.ended("failed");
+    if (await store.operation(changeBatch, this.#id, from, change)) batchMetrics.ended("failed");
     await deleteAllLines(store, this.#id);
     return true;
   }
@@ -212,7 +212,7 @@ export class BatchRun implements Pumped, EndListener {
   async #close(outcome: "completed" | "expired"): Promise<void> {
     const { store, clock } = this.#deps;
     const change = { status: "finalizing", outcome, finalizing_at: clock.now() } as const;
-    await store.operation((tx) => changeBatch(tx, this.#id, ["in_progress"], change));
+    await store.operation(changeBatch, this.#id, ["in_progress"], change);
   }
 
   /** Takes up what an earlier process, or an earlier try of this one, has left. */
@@ -289,7 +289,7 @@ export class BatchRun implements Pumped, EndListener {
     const { job, replayed } = made;
     // Nothing was awaited since the job was stored but promises: its end cannot have been told yet.
     this.#track(line, job.job_id);
-    await store.operation((tx) => markQueued(tx, this.#id, line, job.job_id));
+    await store.operation(markQueued, this.#id, line, job.job_id);
     if (!replayed) return;
     const { state } = await coordinator.job(this.#owner, job.job_id);
     if (isTerminal(state)) await this.#settle(line, job.job_id, state);
@@ -318,7 +318,7 @@ export class BatchRun implements Pumped, EndListener {
 
   async #endLine(end: LineEnd): Promise<void> {
     const { store, batchMetrics } = this.#deps;
-    if (await store.operation((tx) => endLine(tx, this.#id, end))) batchMetrics.lineEnded(end.state);
+    if (await store.operation(endLine, this.#id, end)) batchMetrics.lineEnded(end.state);
   }
 
   /** Whether no more of it is to run. */

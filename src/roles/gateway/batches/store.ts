@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { AppError } from "../../../kernel/errors.ts";
 import type { BatchError, BatchStatus } from "../../../wire/openai/batches.ts";
 import { insertFile } from "../files/store.ts";
 import type { BatchLineTable, BatchTable, FileTable, GatewayTables } from "../tables.ts";
@@ -7,11 +8,33 @@ type Db = Kysely<GatewayTables>;
 
 /** The states of a batch that has not ended. */
 const ACTIVE = ["validating", "in_progress", "finalizing", "cancelling"] as const satisfies BatchStatus[];
+/** Batches that have not ended, of one owner and of all: each has its lines in the database. */
+const MAX_ACTIVE_BATCHES = 100;
+const MAX_ALL_ACTIVE_BATCHES = 1_000;
 /** Lines that are deleted at once when their batch has ended. */
 const DELETE_PAGE = 1_000;
 
-/** Stores a batch; with a key that its owner has used, gives back the earlier one instead. */
-export async function insertBatch(tx: Db, row: BatchTable): Promise<BatchTable> {
+/**
+ * Stores a batch; with a key that its owner has used, gives back the earlier one instead.
+ * @throws AppError LIMIT_EXCEEDED
+ */
+export async function addBatch(tx: Db, row: BatchTable): Promise<BatchTable> {
+  const kept = await insertBatch(tx, row);
+  if (kept !== row) return kept;
+  // Counted with itself.
+  if ((await countActive(tx, row.owner_id)) > MAX_ACTIVE_BATCHES) {
+    throw tooMany(MAX_ACTIVE_BATCHES, "you have");
+  }
+  if ((await countActive(tx)) > MAX_ALL_ACTIVE_BATCHES) throw tooMany(MAX_ALL_ACTIVE_BATCHES, "there are");
+  return row;
+}
+
+function tooMany(most: number, who: string): AppError {
+  return new AppError("LIMIT_EXCEEDED", `${who} ${most} batches that have not ended; wait for one`);
+}
+
+/** Stores a batch, unless its owner has used its key: then it is the earlier one that comes back. */
+async function insertBatch(tx: Db, row: BatchTable): Promise<BatchTable> {
   const inserted = await tx
     .insertInto("gateway_batch")
     .values(row)
@@ -56,7 +79,7 @@ export function listActive(db: Db): Promise<BatchTable[]> {
 }
 
 /** How many batches of an owner, or of all, have not ended. */
-export async function countActive(db: Db, ownerId?: string): Promise<number> {
+async function countActive(db: Db, ownerId?: string): Promise<number> {
   let query = db
     .selectFrom("gateway_batch")
     .select(({ fn }) => fn.countAll<number>().as("batches"))

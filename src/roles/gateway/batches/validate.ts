@@ -50,7 +50,7 @@ export async function validate(
   const flush = async (): Promise<void> => {
     const lines = page;
     page = [];
-    for (const line of await store.operation((tx) => insertLines(tx, batch_id, lines))) {
+    for (const line of await store.operation(insertLines, batch_id, lines)) {
       const message = "the custom_id stands on an earlier line too";
       errors.push({ code: "duplicate_custom_id", message, param: "custom_id", line });
     }
@@ -81,7 +81,7 @@ export async function validate(
 
 /** Deletes the lines of a batch, some at a time. */
 export async function deleteAllLines(store: Store, batchId: string): Promise<void> {
-  while (await store.operation((tx) => deleteLines(tx, batchId)));
+  while (await store.operation(deleteLines, batchId));
 }
 
 const SPACES: readonly number[] = [0x20, 0x09, 0x0d];

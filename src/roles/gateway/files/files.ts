@@ -80,7 +80,7 @@ export class Files {
       purpose,
       expires_at: expiresAt,
     });
-    await store.operation((tx) => insertFile(tx, file));
+    await store.operation(insertFile, file);
     return toOpenAiFile(file);
   }
 
@@ -151,7 +151,7 @@ export class Files {
   async delete(caller: Principal, fileId: string): Promise<void> {
     const { store, coordinator } = this.#deps;
     const file = await this.find(caller, fileId);
-    const isShared = await store.operation((tx) => deleteFileRow(tx, file));
+    const isShared = await store.operation(deleteFileRow, file);
     const owner: Principal = { key_id: caller.key_id, kind: "client", owner_id: file.owner_id };
     if (!isShared) await coordinator.content.drop(owner, file.sha256);
   }
@@ -161,7 +161,7 @@ export class Files {
     const { store, coordinator } = this.#deps;
     try {
       const until = await coordinator.content.keep(owner, sha256);
-      await store.operation((tx) => extendFile(tx, file_id, until));
+      await store.operation(extendFile, file_id, until);
     } catch (error) {
       if (error instanceof AppError && error.code === "ARTIFACT_NOT_FOUND") throw notFound(file_id);
       throw error;
@@ -171,7 +171,7 @@ export class Files {
   /** Forgets what has expired. */
   async tidy(): Promise<void> {
     const now = this.#deps.clock.now();
-    await this.#deps.store.operation((tx) => deleteExpiredFiles(tx, now, TIDY_BATCH));
+    await this.#deps.store.operation(deleteExpiredFiles, now, TIDY_BATCH);
   }
 }
 
