@@ -58,7 +58,7 @@ export class History {
   async tell<Name extends WalletEventName>(event: Name, data: BusEvents[Name]): Promise<void> {
     const { store, clock, bus } = this.#deps;
     const row = { at: clock.now(), event, data: JSON.stringify(data) };
-    await store.operation((tx) => insertEvent(tx, row));
+    await store.operation(insertEvent, row);
     bus.emit(event, data);
   }
 
@@ -94,7 +94,7 @@ export class History {
       outcome,
       request_id: requestId,
     };
-    await store.operation((tx) => insertAccess(tx, entry));
+    await store.operation(insertAccess, entry);
   }
 }
 

@@ -171,11 +171,11 @@ export class Follower {
       const fresh = jobs.filter(({ jobId }) => jobId >= floor);
       for (const { jobId } of fresh) if (jobId > top) top = jobId;
       const keys = fresh.map(({ jobId }) => ({ source: name, job_id: jobId }));
-      await this.#store.operation((tx) => noteJobs(tx, keys, this.#clock.now()));
+      await this.#store.operation(noteJobs, keys, this.#clock.now());
       if (next === undefined || fresh.length < jobs.length) break;
       before = next;
     }
-    if (top !== newest) await this.#store.operation((tx) => putNewestJob(tx, name, top));
+    if (top !== newest) await this.#store.operation(putNewestJob, name, top);
   }
 
   async #readJob(jobId: string, signal: AbortSignal): Promise<void> {

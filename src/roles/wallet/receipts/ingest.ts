@@ -5,28 +5,12 @@ import type { Clock } from "../../../kernel/clock.ts";
 import { AppError } from "../../../kernel/errors.ts";
 import type { BusEvents } from "../../../wire/events.ts";
 import type { ReceiptPage, ReceiptSource, SeenJob, Store } from "../ports.ts";
-import { type Db, insertEvent } from "../store.ts";
-import { checkReceipt, type ReceiptCheck } from "./check.ts";
-import {
-  closeJob,
-  countReceipts,
-  findJob,
-  insertReceipt,
-  type JobKey,
-  listInvalid,
-  type NewReceipt,
-  noteJobs,
-  updateJob,
-} from "./store.ts";
+import { checkReceipt } from "./check.ts";
+import { closeJob, findJob, type JobKey, type NewReceipt } from "./store.ts";
+import { storePage } from "./store-page.ts";
 
-/** Receipts of one job that are kept: a job has one a segment, and no coordinator may fill the disk. */
-const MAX_RECEIPTS = 1_000;
-/** Reasons that a job's status lists: enough to see what is wrong. */
-const MAX_REASONS = 20;
 /** Pages of one job that are read in one go; one that goes in circles ends. */
 const MAX_PAGES = 200;
-
-type Verified = BusEvents["receipts.verified"];
 
 /** Reads receipts of single jobs from coordinators, checks them, and keeps both. */
 export class ReceiptIngest {
@@ -68,7 +52,7 @@ export class ReceiptIngest {
 
   /** Nothing more is expected of a job. What was read of it stays. */
   async close(key: JobKey): Promise<void> {
-    await this.#store.operation((tx) => closeJob(tx, key));
+    await this.#store.operation(closeJob, key);
   }
 
   async #pull(source: ReceiptSource, { jobId, ended }: SeenJob, signal: AbortSignal): Promise<void> {
@@ -84,9 +68,11 @@ export class ReceiptIngest {
       if (page.items.length === 0 && isLast && !complete) return;
       const now = this.#clock.now();
       const rows = toRows(key, page, pins, now);
-      const event = await this.#store.operation((tx) =>
-        storePage(tx, key, rows, { cursor: cursor ?? null, complete, now }),
-      );
+      const event = await this.#store.operation(storePage, key, rows, {
+        cursor: cursor ?? null,
+        complete,
+        now,
+      });
       if (event) {
         for (const { all_valid } of rows) this.#onChecked(all_valid === 1);
         this.#bus.emit("receipts.verified", event);
@@ -112,44 +98,4 @@ function toRows(key: JobKey, page: ReceiptPage, pins: Pins, now: number): NewRec
       received_at: now,
     };
   });
-}
-
-/** Stores a page and what is known of the job with it. Returns the event where there is something new. */
-async function storePage(
-  tx: Db,
-  key: JobKey,
-  rows: readonly NewReceipt[],
-  { cursor, complete, now }: { cursor: string | null; complete: boolean; now: number },
-): Promise<Verified | undefined> {
-  await noteJobs(tx, [key], now);
-  const before = await countReceipts(tx, key);
-  let added = 0;
-  for (const row of rows) {
-    if (before.receipts + added >= MAX_RECEIPTS) break;
-    if (await insertReceipt(tx, row)) added++;
-  }
-  const { receipts, verified } = added > 0 ? await countReceipts(tx, key) : before;
-  const reasons = await listReasons(tx, key);
-  const failure_reasons = JSON.stringify(reasons);
-  const change = { cursor, complete: complete ? 1 : 0, receipts, verified, failure_reasons } as const;
-  await updateJob(tx, key, { ...change, updated_at: now });
-  if (added === 0) return undefined;
-  const event: Verified = {
-    job_id: key.job_id,
-    receipts,
-    all_verified: receipts === verified,
-    failure_reasons: reasons,
-  };
-  await insertEvent(tx, { at: now, event: "receipts.verified", data: JSON.stringify(event) });
-  return event;
-}
-
-/** `receipt_id: check: what is wrong`, of the first receipts that are not valid. */
-async function listReasons(tx: Db, key: JobKey): Promise<string[]> {
-  const invalid = await listInvalid(tx, key, MAX_REASONS);
-  const reasons = invalid.flatMap(({ receipt_id, checks }) =>
-    // Written by `toRows`.
-    (JSON.parse(checks) as ReceiptCheck).failure_reasons.map((reason) => `${receipt_id}: ${reason}`),
-  );
-  return reasons.slice(0, MAX_REASONS);
 }

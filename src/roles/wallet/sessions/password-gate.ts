@@ -1,22 +1,7 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { AppError } from "../../../kernel/errors.ts";
-import { PASSWORD_CALLS, PASSWORD_WINDOW_SECONDS } from "../../../wire/wallet/limits.ts";
 import type { Store } from "../ports.ts";
-import { type Backoff, findBackoff, findPasswordCalls, putBackoff, putPasswordCalls } from "../store.ts";
-import { remainingWait, waitAfterFailures } from "./backoff.ts";
-import { decideCall } from "./window.ts";
-
-const MS_PER_SECOND = 1000;
-const LIMIT = { calls: PASSWORD_CALLS, windowMs: PASSWORD_WINDOW_SECONDS * MS_PER_SECOND };
-
-/** What existing clients expect to read. */
-const TOO_MANY = "rate limit exceeded";
-
-function tooMany(detail: string, waitMs: number): AppError {
-  return new AppError("RATE_LIMITED", detail, {
-    meta: { retry_after_seconds: Math.max(1, Math.ceil(waitMs / MS_PER_SECOND)) },
-  });
-}
+import { type Backoff, countPasswordCall, putBackoff, reservePasswordTry } from "./store.ts";
 
 /**
  * How often passwords are tried. Everything it goes by is on disk before a password is looked at, so neither a
@@ -37,13 +22,7 @@ export class PasswordGate {
 
   /** Counts a call of a password route for a wallet. @throws AppError RATE_LIMITED */
   async count(route: string, walletId: string): Promise<void> {
-    const slot = `${route}:${walletId}`;
-    const now = this.#clock.now();
-    await this.#store.operation(async (tx) => {
-      const decision = decideCall(await findPasswordCalls(tx, slot), now, LIMIT);
-      if (!decision.allowed) throw tooMany(TOO_MANY, decision.retryAfterMs);
-      await putPasswordCalls(tx, slot, decision.calls, { now, forgetBefore: now - LIMIT.windowMs });
-    });
+    await this.#store.operation(countPasswordCall, `${route}:${walletId}`, this.#clock.now());
   }
 
   /**
@@ -63,8 +42,8 @@ export class PasswordGate {
   }
 
   async #attempt<T>(walletId: string, attempt: () => Promise<T>): Promise<T> {
-    const earlier = await this.#reserve(walletId);
-    const put = (backoff: Backoff) => this.#store.operation((tx) => putBackoff(tx, walletId, backoff));
+    const earlier = await this.#store.operation(reservePasswordTry, walletId, this.#clock.now());
+    const put = (backoff: Backoff) => this.#store.operation(putBackoff, walletId, backoff);
     try {
       const value = await attempt();
       await put({ failures: 0, blocked_until: 0 });
@@ -75,18 +54,5 @@ export class PasswordGate {
       else await put(earlier);
       throw error;
     }
-  }
-
-  /** Counts the try as a wrong one, before it is made. Returns what was there. */
-  async #reserve(walletId: string): Promise<Backoff> {
-    const now = this.#clock.now();
-    return this.#store.operation(async (tx) => {
-      const earlier = await findBackoff(tx, walletId);
-      const waitMs = remainingWait(earlier.failures, earlier.blocked_until, now);
-      if (waitMs > 0) throw tooMany(`${TOO_MANY}: wrong passwords came before; wait`, waitMs);
-      const failures = earlier.failures + 1;
-      await putBackoff(tx, walletId, { failures, blocked_until: now + waitAfterFailures(failures) });
-      return earlier;
-    });
   }
 }
