@@ -133,7 +133,7 @@ export class Admin {
     const { store, log, nudgeClass } = this.#deps;
     const job = await findJob(store.db, jobId);
     if (!job) throw new AppError("JOB_NOT_FOUND", "job not found");
-    if (!(await store.operation((tx) => raisePriority(tx, jobId, MAX_PRIORITY)))) {
+    if (!(await store.operation(raisePriority, jobId, MAX_PRIORITY))) {
       throw new AppError("CONFLICT_STATE", "only a job that waits has a priority to raise");
     }
     log.info({ job_id: jobId, reason }, "job put first by an administrator");
@@ -159,7 +159,7 @@ export class Admin {
   async setActive(minerId: string, active: boolean): Promise<AdminMiner> {
     const { store, clock, health, links, nudge, log } = this.#deps;
     const at = active ? null : clock.now();
-    if (!(await store.operation((tx) => markDeactivated(tx, minerId, at)))) {
+    if (!(await store.operation(markDeactivated, minerId, at))) {
       throw new AppError("MINER_NOT_FOUND", "there is no miner with this id");
     }
     if (active) health.pardon(minerId);

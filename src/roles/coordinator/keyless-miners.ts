@@ -110,18 +110,16 @@ export class KeylessMiners {
       capabilities: toMinerCapabilities(body.capabilities),
     };
     const now = clock.now();
-    await store.operation((tx) =>
-      upsertMiner(tx, {
-        miner_id: minerId,
-        public_key: "",
-        key_id: caller.principal.key_id,
-        name,
-        region: profile.region,
-        payout: null,
-        registered_at: now,
-        last_seen_at: now,
-      }),
-    );
+    await store.operation(upsertMiner, {
+      miner_id: minerId,
+      public_key: "",
+      key_id: caller.principal.key_id,
+      name,
+      region: profile.region,
+      payout: null,
+      registered_at: now,
+      last_seen_at: now,
+    });
     const miner = this.#enter(caller, profile);
     log.info({ miner_id: minerId, name, slots: profile.slots }, "miner without a key registered");
     return {

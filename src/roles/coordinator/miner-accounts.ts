@@ -57,7 +57,7 @@ export class MinerAccounts {
     const { miner_id } = row;
     if (isKeyless(miner_id)) keyless.setDraining(miner_id, draining);
     else {
-      await store.operation((tx) => markDrained(tx, miner_id, draining ? clock.now() : null));
+      await store.operation(markDrained, miner_id, draining ? clock.now() : null);
       health.setDrained(miner_id, draining);
     }
     log.info({ miner_id, draining }, "miner changed by its owner");

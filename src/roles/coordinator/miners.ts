@@ -79,18 +79,16 @@ export class Miners implements SessionHandler {
     }
     const { name, region, payout, slots, capabilities } = frame;
     const now = clock.now();
-    await store.operation((tx) =>
-      upsertMiner(tx, {
-        miner_id: minerId,
-        public_key: frame.public_key,
-        key_id: session.keyId,
-        name,
-        region,
-        payout,
-        registered_at: now,
-        last_seen_at: now,
-      }),
-    );
+    await store.operation(upsertMiner, {
+      miner_id: minerId,
+      public_key: frame.public_key,
+      key_id: session.keyId,
+      name,
+      region,
+      payout,
+      registered_at: now,
+      last_seen_at: now,
+    });
     return { minerId, publicKey, name, region, payout, slots, capabilities };
   }
 

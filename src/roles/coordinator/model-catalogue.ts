@@ -5,7 +5,7 @@ import type { CoordinatorConfig } from "./config.ts";
 import { MAX_KNOWN_MODELS } from "./limits.ts";
 import type { MinerLink, MinerProfile } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
-import { deleteModel, insertModels, listModels } from "./store/models.ts";
+import { listModels, noteModels } from "./store/models.ts";
 
 interface CatalogueDeps {
   readonly store: Store;
@@ -52,10 +52,7 @@ export class ModelCatalogue {
     const forgotten = [...this.#known.keys()].slice(0, Math.max(0, this.#known.size - MAX_KNOWN_MODELS));
     for (const name of forgotten) this.#known.delete(name);
     store
-      .operation(async (tx) => {
-        await insertModels(tx, rows);
-        for (const name of forgotten) await deleteModel(tx, name);
-      })
+      .operation(noteModels, rows, forgotten)
       .catch((error: unknown) => log.error({ err: error }, "models not stored"));
   }
 

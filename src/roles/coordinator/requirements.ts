@@ -91,7 +91,7 @@ export class Requirements {
     }
     const { kind, model = null } = need;
     const row = { digest: sha256Hex(text), kind, model, constraints: text };
-    const id = await this.#store.operation((tx) => internRequirement(tx, row));
+    const id = await this.#store.operation(internRequirement, row);
     this.#remember(id, text, need);
     return id;
   }
@@ -141,7 +141,7 @@ export class Requirements {
   async prune(): Promise<void> {
     const since = this.#clock.monotonic() - REQUIREMENT_KEPT_MS;
     const recent = [...this.#used].filter(([, at]) => at >= since).map(([id]) => id);
-    const removed = new Set(await this.#store.operation((tx) => pruneRequirements(tx, recent)));
+    const removed = new Set(await this.#store.operation(pruneRequirements, recent));
     if (removed.size === 0) return;
     this.#spellings.clear();
     for (const id of removed) {

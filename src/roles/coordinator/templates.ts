@@ -4,17 +4,11 @@ import { AppError } from "../../kernel/errors.ts";
 import { toJsonPointer } from "../../kernel/json.ts";
 import { textsOf, withTexts } from "../../wire/job-texts.ts";
 import { JobSubmission } from "../../wire/jobs.ts";
-import { MAX_BODY_BYTES, MAX_TEMPLATES } from "../../wire/limits.ts";
+import { MAX_BODY_BYTES } from "../../wire/limits.ts";
 import { formatTime } from "../../wire/scalars.ts";
 import type { TemplateView } from "../../wire/templates.ts";
 import type { Store } from "./ports.ts";
-import {
-  countTemplates,
-  deleteTemplate,
-  findTemplate,
-  insertTemplate,
-  listTemplates,
-} from "./store/templates.ts";
+import { addTemplate, deleteTemplate, findTemplate, listTemplates } from "./store/templates.ts";
 import type { TemplateTable } from "./tables.ts";
 
 /** The column was written from a checked submission; a later version may still ask for more. */
@@ -54,14 +48,7 @@ export class Templates {
       created_at: this.#clock.now(),
       submission: JSON.stringify(submission),
     };
-    await this.#store.operation(async (tx) => {
-      if ((await countTemplates(tx, ownerId)) >= MAX_TEMPLATES) {
-        throw new AppError("LIMIT_EXCEEDED", `${MAX_TEMPLATES} templates are kept already; delete one first`);
-      }
-      if (!(await insertTemplate(tx, row))) {
-        throw new AppError("TEMPLATE_EXISTS", `there is a template ${name}; delete it first`);
-      }
-    });
+    await this.#store.operation(addTemplate, row);
     return toView(row);
   }
 
@@ -77,7 +64,7 @@ export class Templates {
   /** @throws AppError TEMPLATE_NOT_FOUND */
   async delete(ownerId: string, name: string): Promise<TemplateView> {
     const row = await this.#find(ownerId, name);
-    await this.#store.operation((tx) => deleteTemplate(tx, ownerId, name));
+    await this.#store.operation(deleteTemplate, ownerId, name);
     return toView(row);
   }
 

@@ -1,32 +1,13 @@
 import { AppError } from "../../../kernel/errors.ts";
 import { UPLOAD_HINT } from "../../../wire/artifacts.ts";
 import type { ArtifactsConfig } from "../config.ts";
+import { checkQuotas, type Stored } from "./quotas.ts";
 
 /** Uploads that run at once: each takes a file descriptor and some hundred KiB of memory. */
 const MAX_UPLOADS = 64;
 
 /** What is read of a refused body at most: what its sender had under way. Beyond it the connection is cut. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
-
-/** What is stored already, in bytes. */
-export interface Stored {
-  readonly ofOwner: number;
-  readonly ofAll: number;
-}
-
-/** Refuses what the quotas do not have room for. @throws AppError LIMIT_EXCEEDED */
-export function checkQuotas(config: ArtifactsConfig, { ofOwner, ofAll }: Stored): void {
-  const { owner_quota_bytes, total_quota_bytes } = config;
-  if (ofOwner > owner_quota_bytes) {
-    throw new AppError(
-      "LIMIT_EXCEEDED",
-      `more than the ${owner_quota_bytes} bytes that one owner may keep; delete artifacts first`,
-    );
-  }
-  if (ofAll > total_quota_bytes) {
-    throw new AppError("LIMIT_EXCEEDED", "the store of artifacts is full; try again later");
-  }
-}
 
 /** @throws AppError PAYLOAD_TOO_LARGE */
 export function checkSize({ max_bytes }: ArtifactsConfig, sizeBytes: number): void {

@@ -16,6 +16,7 @@ import type { Leases } from "../leases.ts";
 import type { Store } from "../ports.ts";
 import type { Answer } from "../store/answers.ts";
 import {
+  addArtifact,
   deleteArtifactRows,
   deleteExpired,
   findArtifact,
@@ -26,14 +27,12 @@ import {
   listArtifacts,
   listExpired,
   listOfOwner,
-  MIN_CHARGE_BYTES,
   sumOfAll,
   sumOfOwner,
-  upsertArtifact,
 } from "../store/artifacts.ts";
 import { listMinersOfKey } from "../store/miners.ts";
 import type { ArtifactTable, JobTable } from "../tables.ts";
-import { Admission, checkQuotas, checkSize } from "./admission.ts";
+import { Admission, checkSize } from "./admission.ts";
 import { ArtifactFiles, type ByteRange, type Upload } from "./files.ts";
 import { ArtifactMetrics } from "./metrics.ts";
 import { nameOutput, readOutput } from "./outputs.ts";
@@ -97,7 +96,7 @@ export class Artifacts {
       const page = await listArtifacts(this.#deps.store.db, after, TIDY_BATCH);
       for (const sha256 of page) {
         if (await this.#files.has(sha256)) continue;
-        await this.#deps.store.operation((tx) => deleteArtifactRows(tx, sha256));
+        await this.#deps.store.operation(deleteArtifactRows, sha256);
       }
       const last = page.at(-1);
       if (last === undefined) break;
@@ -187,15 +186,18 @@ export class Artifacts {
 
   /** @throws AppError ARTIFACT_NOT_FOUND, CONFLICT_STATE while it is a job's result */
   async delete(caller: Principal, reference: string): Promise<ArtifactView> {
-    const { db } = this.#deps.store;
+    const { store } = this.#deps;
     const owner = caller.kind === "admin" ? undefined : caller.owner_id;
     const sha256 = digestOf(reference);
-    const row = sha256 === undefined ? undefined : await findArtifact(db, sha256, owner);
+    const row = sha256 === undefined ? undefined : await findArtifact(store.db, sha256, owner);
     if (!row) throw notFound();
-    if (owner !== undefined && (await isResult(db, row.sha256))) {
+    if (owner !== undefined && (await isResult(store.db, row.sha256))) {
       throw new AppError("CONFLICT_STATE", "the artifact is the result of a job; it goes when it expires");
     }
-    await this.#exclusive(() => this.#drop(row.sha256, (tx) => deleteArtifactRows(tx, row.sha256, owner)));
+    await this.#exclusive(async () => {
+      await store.operation(deleteArtifactRows, row.sha256, owner);
+      await this.#dropped(row.sha256);
+    });
     return toView(row);
   }
 
@@ -209,7 +211,7 @@ export class Artifacts {
     const row = sha256 === undefined ? undefined : await findArtifact(store.db, sha256, owner_id);
     if (sha256 !== undefined && row && row.expires_at > clock.now()) {
       const expires_at = this.#expiry();
-      const kept = await store.operation((tx) => keepArtifact(tx, { sha256, owner_id, expires_at }));
+      const kept = await store.operation(keepArtifact, { sha256, owner_id, expires_at });
       if (kept) return { sha256, size_bytes: row.size_bytes, media_type: row.media_type };
     }
     throw new AppError(
@@ -225,7 +227,7 @@ export class Artifacts {
     const expires_at = this.#expiry();
     const kept =
       sha256 !== undefined &&
-      (await this.#deps.store.operation((tx) => keepArtifact(tx, { sha256, owner_id, expires_at })));
+      (await this.#deps.store.operation(keepArtifact, { sha256, owner_id, expires_at }));
     if (!kept) throw notFound();
     return expires_at;
   }
@@ -250,9 +252,13 @@ export class Artifacts {
 
   /** Removes what has expired. */
   async tidy(): Promise<void> {
-    const now = this.#deps.clock.now();
-    for (const sha256 of await listExpired(this.#deps.store.db, now, TIDY_BATCH)) {
-      await this.#exclusive(() => this.#drop(sha256, (tx) => deleteExpired(tx, sha256, now)));
+    const { store, clock } = this.#deps;
+    const now = clock.now();
+    for (const sha256 of await listExpired(store.db, now, TIDY_BATCH)) {
+      await this.#exclusive(async () => {
+        await store.operation(deleteExpired, sha256, now);
+        await this.#dropped(sha256);
+      });
       this.#metrics.expired.inc();
     }
     await this.#measure();
@@ -260,6 +266,7 @@ export class Artifacts {
 
   async #keep(ownerId: string, mediaType: string, upload: Upload): Promise<ArtifactView> {
     const { store, clock } = this.#deps;
+    const { owner_quota_bytes, total_quota_bytes } = this.#config;
     const { sha256, sizeBytes } = upload;
     const row: ArtifactTable = {
       sha256,
@@ -271,14 +278,7 @@ export class Artifacts {
     };
     await this.#files.keep(upload);
     try {
-      await store.operation(async (tx) => {
-        const charge = Math.max(sizeBytes, MIN_CHARGE_BYTES);
-        checkQuotas(this.#config, {
-          ofOwner: (await sumOfOwner(tx, ownerId, sha256)) + charge,
-          ofAll: (await sumOfAll(tx, sha256)) + charge,
-        });
-        await upsertArtifact(tx, row);
-      });
+      await store.operation(addArtifact, row, { owner_quota_bytes, total_quota_bytes });
     } catch (error) {
       // Where the outcome is unknown the process ends, and the next start compares files and rows.
       if (error instanceof AppError && error.code === "LIMIT_EXCEEDED") await this.#removeUnnamed(sha256);
@@ -288,9 +288,8 @@ export class Artifacts {
     return toView(row);
   }
 
-  /** Deletes rows, and then the file that no row names any more. */
-  async #drop(sha256: string, remove: Parameters<Store["operation"]>[0]): Promise<void> {
-    await this.#deps.store.operation(remove);
+  /** Rows of content were deleted: its file goes where no row names it any more. */
+  async #dropped(sha256: string): Promise<void> {
     await this.#removeUnnamed(sha256);
     await this.#measure();
   }

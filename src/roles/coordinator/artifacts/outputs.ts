@@ -26,7 +26,7 @@ export async function nameOutput(store: Store, job: JobTable): Promise<ArtifactR
   // The column was written from a receipt of this program.
   const { metadata } = JSON.parse(receipt.document) as { metadata: { output_sha256: string } };
   const row = { job_id, sha256: metadata.output_sha256, size_bytes, media_type: MEDIA_TYPES[formatOf(job)] };
-  await store.operation((tx) => nameResult(tx, row));
+  await store.operation(nameResult, row);
   return row;
 }
 

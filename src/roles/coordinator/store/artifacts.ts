@@ -1,16 +1,28 @@
 import { sql } from "kysely";
 import { MAX_INLINE_BYTES } from "../../../wire/limits.ts";
+import { checkQuotas, type Quotas } from "../artifacts/quotas.ts";
 import type { ArtifactResultTable, ArtifactTable } from "../tables.ts";
 import type { Db } from "./handle.ts";
 
 /** What an artifact counts at least, in bytes: a file takes a block of the disk, and each one has a row. */
-export const MIN_CHARGE_BYTES = 4096;
+const MIN_CHARGE_BYTES = 4096;
 
 const charged = sql<number>`coalesce(sum(case when size_bytes < ${sql.lit(MIN_CHARGE_BYTES)}
   then ${sql.lit(MIN_CHARGE_BYTES)} else size_bytes end), 0)`;
 
+/** Stores an owner's claim on content where the quotas have room for it. @throws AppError LIMIT_EXCEEDED */
+export async function addArtifact(tx: Db, row: ArtifactTable, quotas: Quotas): Promise<void> {
+  const { sha256, owner_id, size_bytes } = row;
+  const charge = Math.max(size_bytes, MIN_CHARGE_BYTES);
+  checkQuotas(quotas, {
+    ofOwner: (await sumOfOwner(tx, owner_id, sha256)) + charge,
+    ofAll: (await sumOfAll(tx, sha256)) + charge,
+  });
+  await upsertArtifact(tx, row);
+}
+
 /** Stores an owner's claim on content; a later one keeps it longer and renames its media type. */
-export async function upsertArtifact(tx: Db, row: ArtifactTable): Promise<void> {
+async function upsertArtifact(tx: Db, row: ArtifactTable): Promise<void> {
   const { media_type, expires_at } = row;
   await tx
     .insertInto("coordinator_artifact")

@@ -12,8 +12,18 @@ export function listModels(db: Db, limit: number): Promise<ModelTable[]> {
     .execute();
 }
 
+/** Keeps models, and forgets others by their names. */
+export async function noteModels(
+  tx: Db,
+  models: readonly ModelTable[],
+  forgotten: readonly string[],
+): Promise<void> {
+  await insertModels(tx, models);
+  for (const name of forgotten) await deleteModel(tx, name);
+}
+
 /** Keeps models; of those that are known the first time stays. */
-export async function insertModels(tx: Db, models: readonly ModelTable[]): Promise<void> {
+async function insertModels(tx: Db, models: readonly ModelTable[]): Promise<void> {
   await tx
     .insertInto("coordinator_model")
     .values([...models])
@@ -22,6 +32,6 @@ export async function insertModels(tx: Db, models: readonly ModelTable[]): Promi
 }
 
 /** Forgets a model. */
-export async function deleteModel(tx: Db, name: string): Promise<void> {
+async function deleteModel(tx: Db, name: string): Promise<void> {
   await tx.deleteFrom("coordinator_model").where("name", "=", name).execute();
 }

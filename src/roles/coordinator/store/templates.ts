@@ -1,8 +1,20 @@
+import { AppError } from "../../../kernel/errors.ts";
+import { MAX_TEMPLATES } from "../../../wire/limits.ts";
 import type { TemplateTable } from "../tables.ts";
 import type { Db } from "./handle.ts";
 
+/** Stores a template beside its owner's others. @throws AppError TEMPLATE_EXISTS, LIMIT_EXCEEDED */
+export async function addTemplate(tx: Db, template: TemplateTable): Promise<void> {
+  if ((await countTemplates(tx, template.owner_id)) >= MAX_TEMPLATES) {
+    throw new AppError("LIMIT_EXCEEDED", `${MAX_TEMPLATES} templates are kept already; delete one first`);
+  }
+  if (!(await insertTemplate(tx, template))) {
+    throw new AppError("TEMPLATE_EXISTS", `there is a template ${template.name}; delete it first`);
+  }
+}
+
 /** Stores a template; whether its name was free. */
-export async function insertTemplate(tx: Db, template: TemplateTable): Promise<boolean> {
+async function insertTemplate(tx: Db, template: TemplateTable): Promise<boolean> {
   const result = await tx
     .insertInto("coordinator_template")
     .values(template)
@@ -30,7 +42,7 @@ export function listTemplates(db: Db, ownerId: string): Promise<TemplateTable[]>
     .execute();
 }
 
-export async function countTemplates(tx: Db, ownerId: string): Promise<number> {
+async function countTemplates(tx: Db, ownerId: string): Promise<number> {
   const row = await tx
     .selectFrom("coordinator_template")
     .select((e) => e.fn.countAll<number>().as("count"))

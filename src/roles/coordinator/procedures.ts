@@ -1,0 +1,47 @@
+import { defineProcedures } from "../../kernel/db/procedures.ts";
+import {
+  addArtifact,
+  deleteArtifactRows,
+  deleteExpired,
+  keepArtifact,
+  nameResult,
+} from "./store/artifacts.ts";
+import { grantLease } from "./store/claims.ts";
+import { endLease } from "./store/endings.ts";
+import { forgetIdempotencyKeys } from "./store/idempotency.ts";
+import { adoptRuns, endQueued, raisePriority } from "./store/jobs.ts";
+import { markDeactivated, markDrained, upsertMiner } from "./store/miners.ts";
+import { noteModels } from "./store/models.ts";
+import { storePortions } from "./store/portions.ts";
+import { internRequirement, markReady, park, pruneRequirements, unpark, unparkAll } from "./store/queue.ts";
+import { storeSubmission } from "./store/submissions.ts";
+import { addTemplate, deleteTemplate } from "./store/templates.ts";
+
+/** What the coordinator writes. */
+export const coordinatorProcedures = defineProcedures({
+  addArtifact,
+  addTemplate,
+  adoptRuns,
+  deleteArtifactRows,
+  deleteExpired,
+  deleteTemplate,
+  endLease,
+  endQueued,
+  forgetIdempotencyKeys,
+  grantLease,
+  internRequirement,
+  keepArtifact,
+  markDeactivated,
+  markDrained,
+  markReady,
+  nameResult,
+  noteModels,
+  park,
+  pruneRequirements,
+  raisePriority,
+  storePortions,
+  storeSubmission,
+  unpark,
+  unparkAll,
+  upsertMiner,
+});
