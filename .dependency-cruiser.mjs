@@ -57,10 +57,17 @@ export default {
     },
     {
       name: "role-door",
-      comment: "a role's only door is its index.ts",
+      comment: "a role's door is its index.ts, and procedures.ts for the writer's thread",
       severity: "error",
       from: { path: "^src/(?!roles/)" },
-      to: { path: "^src/roles/", pathNot: "^src/roles/[^/]+/index\\.ts$" },
+      to: { path: "^src/roles/", pathNot: "^src/roles/[^/]+/(index|procedures)\\.ts$" },
+    },
+    {
+      name: "role-procedures",
+      comment: "what roles write is put together in app alone",
+      severity: "error",
+      from: { path: "^src/(?!roles/|app/)" },
+      to: { path: "^src/roles/[^/]+/procedures\\.ts$" },
     },
     {
       name: "domain-is-pure",

@@ -36,6 +36,12 @@ export function mainBundle(info: BuildInfo): BuildOptions & { write: false } {
   };
 }
 
+/** The writer's thread: a script, since a thread that is started from text runs one. */
+export function writerBundle(): BuildOptions & { write: false } {
+  const { banner: _, ...common } = COMMON;
+  return { ...common, entryPoints: ["src/app/writer-thread.ts"], format: "cjs", plugins: [englishOnly] };
+}
+
 /** What `LlamaLibrary` in the miner's engines names: the rest of node-llama-cpp is left out. */
 const LLAMA_ENTRY =
   'export { getLlama, resolveChatWrapper, GeneralChatWrapper, LlamaText, LlamaLogLevel, LlamaGrammarEvaluationState } from "node-llama-cpp";';

@@ -6,8 +6,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { build, type Metafile } from "esbuild";
-import { mainBundle } from "../esbuild.config.ts";
+import { build, type Metafile, type OutputFile } from "esbuild";
+import { mainBundle, writerBundle } from "../esbuild.config.ts";
 import {
   ARGON2_ASSET,
   type AssetManifest,
@@ -16,6 +16,7 @@ import {
   MANIFEST_ASSET,
   MODEL_ASSET,
   SQLITE_ASSET,
+  WRITER_ASSET,
 } from "../src/app/assets/manifest.ts";
 import { TOKENIZERS } from "../src/app/assets/tokenizers.ts";
 import type { BuildInfo } from "../src/app/build-info.ts";
@@ -72,8 +73,11 @@ const argon2File = (arch: string): string =>
 /** Writes the assets of the single file into `directory`, each under its name. `program` is what main is made of. */
 async function writeAssets(directory: string, program: Metafile): Promise<Record<string, string>> {
   const { archive, manifest: llama, metafile } = await packLlamaRuntime(root);
+  const writer = await build({ ...writerBundle(), metafile: true });
+  const programs = [program, writer.metafile, metafile];
   const plain = {
-    [LICENSES_ASSET]: Buffer.from(JSON.stringify(collectLicenses(root, [program, metafile]))),
+    [LICENSES_ASSET]: Buffer.from(JSON.stringify(collectLicenses(root, programs))),
+    [WRITER_ASSET]: Buffer.from(contentsOf(writer.outputFiles)),
     ...Object.fromEntries(
       [MODEL_ASSET, ...TOKENIZERS.map(({ asset }) => asset)].map((name) => [
         name,
@@ -96,12 +100,15 @@ async function writeAssets(directory: string, program: Metafile): Promise<Record
   return Object.fromEntries(Object.keys(all).map((name) => [name, name]));
 }
 
+function contentsOf([bundle]: readonly OutputFile[]): Uint8Array {
+  if (bundle === undefined) throw new Error("esbuild made no bundle");
+  return bundle.contents;
+}
+
 /** Builds in a fresh directory and returns the path of the executable in it. */
 async function buildInto(directory: string): Promise<string> {
   const { outputFiles, metafile } = await build({ ...mainBundle(readBuildInfo()), metafile: true });
-  const [bundle] = outputFiles;
-  if (bundle === undefined) throw new Error("esbuild made no bundle");
-  writeFileSync(join(directory, MAIN), bundle.contents);
+  writeFileSync(join(directory, MAIN), contentsOf(outputFiles));
   const assets = await writeAssets(directory, metafile);
   const settings = { main: MAIN, output: OUTPUT, assets, ...SEA_SETTINGS };
   writeFileSync(join(directory, SETTINGS), JSON.stringify(settings));

@@ -1,23 +1,21 @@
 import { createRequire } from "node:module";
-import { constants } from "node:os";
 import { dirname } from "node:path";
 import type { Argon2Binding } from "../crypto/argon2id.ts";
 import { AppError } from "../kernel/errors.ts";
 import { ARGON2_ASSET } from "./assets/manifest.ts";
 import { cacheError, ensureLoadable } from "./assets/private-cache.ts";
 import { materialize, SINGLE_FILE } from "./assets.ts";
+import { loadAddonFile } from "./load-addon.ts";
 
 /** Loads a native add-on of the single file. @throws AppError CACHE_UNUSABLE */
 export function loadAddon(asset: string, cacheDir: string): object {
   const path = materialize(asset, cacheDir);
   ensureLoadable(cacheDir, path);
-  const addon: { exports: object } = { exports: {} };
   try {
-    process.dlopen(addon, path, constants.dlopen.RTLD_NOW);
+    return loadAddonFile(path);
   } catch (error) {
     throw cacheError(cacheDir, error);
   }
-  return addon.exports;
 }
 
 /**

@@ -14,6 +14,8 @@ import type { WalletTables } from "../roles/wallet/index.ts";
 import type { AccessTables } from "./access/tables.ts";
 import { MIGRATIONS, RELEASED_MIGRATIONS } from "./migrations.ts";
 import { loadSqliteBinding } from "./native.ts";
+import { createProcedures } from "./procedures.ts";
+import { startWriterThread } from "./start-writer-thread.ts";
 import { backUpBeforeUpgrade } from "./upgrade-backup.ts";
 
 /** All tables of the one database. */
@@ -59,6 +61,12 @@ export async function openStore(options: {
       },
     });
     if (migrated.length > 0) log.info({ migrations: migrated }, "database schema brought up to date");
+    database.useThread({
+      procedures: createProcedures(),
+      start: () => startWriterThread(config.cache_dir),
+      onMoved: () => log.info("writes have a thread of their own now"),
+      onRefused: (error) => log.error({ err: error }, "writes stay in the main thread"),
+    });
     return withLock(database, lock);
   } catch (error) {
     await opened?.[Symbol.asyncDispose]();
@@ -72,6 +80,7 @@ function withLock(database: Database<Tables>, lock: Disposable): Database<Tables
   return {
     db: database.db,
     operation: (body, ...args) => database.operation(body, ...args),
+    useThread: (thread) => database.useThread(thread),
     stats: () => database.stats(),
     async [Symbol.asyncDispose]() {
       await database[Symbol.asyncDispose]();

@@ -28,6 +28,7 @@ const BREACHES = [
   ["role-to-role", "src/roles/miner/inside-@.ts", "src/roles/hub/store.ts"],
   ["role-door", "src/app/door-@.ts", "src/roles/hub/store.ts"],
   ["role-door", "src/config/door-@.ts", "src/roles/hub/config.ts"],
+  ["role-procedures", "src/cli/procedures-@.ts", "src/roles/hub/procedures.ts"],
   ["domain-is-pure", "src/domain/job/node-@.ts", "node:fs"],
   ["domain-is-pure", "src/domain/job/package-@.ts", "zod"],
   ["no-scripts", "src/kernel/script-@.ts", "scripts/build.ts"],

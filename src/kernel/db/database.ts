@@ -1,15 +1,15 @@
 import type { Kysely, Transaction } from "kysely";
 import { AppError } from "../errors.ts";
-import { BATCH_BOUNDS, type BatchBounds, type BatchReport, GroupCommit } from "./group-commit.ts";
+import type { BatchBounds, BatchReport } from "./group-commit.ts";
 import { createHandle } from "./handle.ts";
 import { assertOutsideOperation } from "./operation.ts";
-import { openReader, openWriter } from "./pragmas.ts";
+import { OperationRunner, type WriterThreadOptions } from "./operation-runner.ts";
+import { openReader } from "./pragmas.ts";
 import { readRule } from "./rules.ts";
 import { isStorageFailure } from "./sqlite.ts";
 import { Statements } from "./statements.ts";
-import { Writer } from "./writer.ts";
 
-export type { BatchBounds, BatchReport };
+export type { BatchBounds, BatchReport, WriterThreadOptions };
 
 export interface DatabaseOptions {
   /** The database file; made if it does not exist. */
@@ -32,6 +32,8 @@ export interface DatabaseStats {
   readonly operations: number;
   /** Operations waiting now. */
   readonly queued: number;
+  /** Whether operations run in a thread of their own. */
+  readonly isThreaded: boolean;
 }
 
 /** See `Database.operation`. */
@@ -52,38 +54,40 @@ export interface Database<Schema> extends AsyncDisposable {
    * body had begun), STORAGE_UNAVAILABLE (it failed before that, so nothing was written), SHUTTING_DOWN.
    */
   readonly operation: RunOperation<Transaction<Schema>>;
+  /**
+   * From here on bodies must be procedures (else STORAGE_MISUSE), and a writer that is busy runs them in a thread of
+   * its own, so that this one never waits for the disk.
+   */
+  useThread(options: WriterThreadOptions): void;
   stats(): DatabaseStats;
 }
 
 /** Opens a SQLite database. Errors: STORAGE_UNSAFE, STORAGE_UNAVAILABLE. */
 export function openDatabase<Schema>(options: DatabaseOptions): Database<Schema> {
-  const writer = openWriter(options.path, options.nativeBinding);
-  if (options.maxPageCount !== undefined) writer.pragma(`max_page_count = ${options.maxPageCount}`);
-  const reader = openReader(options.path, options.nativeBinding);
-  const reads = new Statements(reader, readRule);
+  const { path, batch, maxPageCount, nativeBinding } = options;
   const totals = { commits: 0, operations: 0 };
-  let schemaChanged = false;
-  const onSchemaChange = (): void => {
-    schemaChanged = true;
-  };
-  const commits = new GroupCommit(new Writer(writer, onSchemaChange), {
-    bounds: options.batch ?? BATCH_BOUNDS,
-    onFatal: options.onFatal,
-    onBatch(report) {
-      totals.commits++;
-      totals.operations += report.operations;
-      if (schemaChanged) reads.clear();
-      schemaChanged = false;
-      options.onBatch?.(report);
+  const runner = new OperationRunner(
+    { path, batch, maxPageCount },
+    {
+      onFatal: options.onFatal,
+      onBatch(report, schemaChanged) {
+        totals.commits++;
+        totals.operations += report.operations;
+        if (schemaChanged) reads.clear();
+        options.onBatch?.(report);
+      },
     },
-  });
+    nativeBinding,
+  );
+  const reader = openReader(path, nativeBinding);
+  const reads = new Statements(reader, readRule);
   const db = createHandle<Schema>((query) => {
     assertOutsideOperation("the handle for reads");
     if (!reader.open) throw new AppError("SHUTTING_DOWN", "the database is closed");
     try {
       return reads.execute(query.sql, query.parameters);
     } catch (error) {
-      if (isStorageFailure(error)) commits.fail(error);
+      if (isStorageFailure(error)) runner.fail(error);
       throw error;
     }
   });
@@ -95,13 +99,15 @@ export function openDatabase<Schema>(options: DatabaseOptions): Database<Schema>
     ): Promise<T> {
       assertOutsideOperation("another operation");
       // The outcome of a body is what the body returned.
-      return commits.add((tx) => body(tx, ...args)) as Promise<T>;
+      return runner.run(body, args) as Promise<T>;
     },
-    stats: () => ({ ...totals, queued: commits.queued }),
+    useThread: (thread) => runner.useThread(thread),
+    stats: () => ({ ...totals, queued: runner.queued, isThreaded: runner.isThreaded }),
     async [Symbol.asyncDispose]() {
-      await commits.close();
+      await runner.drain();
+      // The last connection that closes brings the log into the file, which only the writer can.
       reader.close();
-      writer.close();
+      await runner.close();
     },
   };
 }

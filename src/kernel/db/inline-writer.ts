@@ -1,0 +1,72 @@
+import type { Transaction } from "kysely";
+import type { AppError } from "../errors.ts";
+import { BATCH_BOUNDS, type BatchBounds, type BatchReport, GroupCommit } from "./group-commit.ts";
+import { openWriter } from "./pragmas.ts";
+import { Writer } from "./writer.ts";
+
+/** Where and how a writer writes. Plain data: it may be opened in another thread. */
+export interface WriterSettings {
+  /** The database file; made if it does not exist. */
+  readonly path: string;
+  readonly batch: BatchBounds | undefined;
+  /** Largest size of the file in pages of 4 KiB; past it writes fail as on a full disk. */
+  readonly maxPageCount: number | undefined;
+}
+
+/** What a writer tells its owner. */
+export interface WriterEvents {
+  /** Called once, when the storage failed. Nothing runs afterwards. */
+  onFatal(error: AppError): void;
+  /** Called after each commit; `schemaChanged`: what is compiled for the old schema must be compiled anew. */
+  onBatch(report: BatchReport, schemaChanged: boolean): void;
+}
+
+/** The one writing connection, and the operations that run on it in this thread. */
+export class InlineWriter {
+  readonly #raw: ReturnType<typeof openWriter>;
+  readonly #commits: GroupCommit;
+
+  /** Opens the database. Errors: STORAGE_UNSAFE, STORAGE_UNAVAILABLE. */
+  constructor(settings: WriterSettings, events: WriterEvents, nativeBinding: object | undefined) {
+    this.#raw = openWriter(settings.path, nativeBinding);
+    if (settings.maxPageCount !== undefined) this.#raw.pragma(`max_page_count = ${settings.maxPageCount}`);
+    let schemaChanged = false;
+    const writer = new Writer(this.#raw, () => {
+      schemaChanged = true;
+    });
+    this.#commits = new GroupCommit(writer, {
+      bounds: settings.batch ?? BATCH_BOUNDS,
+      onFatal: (error) => events.onFatal(error),
+      onBatch(report) {
+        events.onBatch(report, schemaChanged);
+        schemaChanged = false;
+      },
+    });
+  }
+
+  /** Operations that wait. */
+  get queued(): number {
+    return this.#commits.queued;
+  }
+
+  // Any schema: the owner of the database gave the body its type.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  run(body: (tx: Transaction<any>) => Promise<unknown>): Promise<unknown> {
+    return this.#commits.add(body);
+  }
+
+  /** Nothing runs any more: the storage failed elsewhere. */
+  fail(cause: unknown): void {
+    this.#commits.fail(cause);
+  }
+
+  /** Takes nothing new, and waits for what has come. */
+  drain(): Promise<void> {
+    return this.#commits.close();
+  }
+
+  /** Closes the connection, after `drain`. */
+  async close(): Promise<void> {
+    this.#raw.close();
+  }
+}

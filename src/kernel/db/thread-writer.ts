@@ -1,0 +1,192 @@
+import type { Worker } from "node:worker_threads";
+import { AppError } from "../errors.ts";
+import type { WriterEvents, WriterSettings } from "./inline-writer.ts";
+import {
+  type FromWriter,
+  fromPlainError,
+  type OperationMessage,
+  type ResultMessage,
+  type ToWriter,
+  toPlainError,
+} from "./writer-messages.ts";
+
+/** Operations that may wait for their outcome; more callers are refused at once instead of waiting for seconds. */
+const MAX_PENDING = 16_384;
+
+/**
+ * Operations in a thread of their own, which runs `serveWriter`: this one goes on while the disk is busy. What
+ * comes in one turn of the event loop leaves in one message.
+ */
+export class ThreadWriter {
+  readonly #worker: Worker;
+  readonly #events: WriterEvents;
+  readonly #loaded = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #drained = Promise.withResolvers<void>();
+  #outbox: OperationMessage[] = [];
+  #scheduled = false;
+  #isLoaded = false;
+  #isOpen = false;
+  #nextId = 1;
+  #failure: AppError | undefined;
+  #closing = false;
+
+  constructor(worker: Worker, events: WriterEvents) {
+    this.#worker = worker;
+    this.#events = events;
+    worker.on("message", (message: FromWriter) => this.#receive(message));
+    worker.on("error", (error: unknown) => this.#lost(error));
+    worker.on("exit", (code) => this.#lost(new Error(`the writer's thread ended with code ${code}`)));
+    // Whoever waits for it hears of it; nobody need.
+    this.#loaded.promise.catch(() => {});
+  }
+
+  /** Resolves when its code is loaded; rejects when that fails. */
+  get loaded(): Promise<void> {
+    return this.#loaded.promise;
+  }
+
+  /** Operations whose outcome is not known yet. */
+  get queued(): number {
+    return this.#pending.size;
+  }
+
+  /** Opens the database there. What came before runs then. */
+  open(settings: WriterSettings): void {
+    this.#isOpen = true;
+    this.#post({ type: "open", settings });
+    this.#flush();
+  }
+
+  /** Runs a procedure; resolves or rejects after its COMMIT. */
+  run(name: string, args: readonly unknown[]): Promise<unknown> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closing) return Promise.reject(new AppError("SHUTTING_DOWN", "the database is closing"));
+    if (this.#pending.size >= MAX_PENDING) {
+      const meta = { queued: MAX_PENDING };
+      return Promise.reject(new AppError("LIMIT_EXCEEDED", "too many writes are waiting", { meta }));
+    }
+    const outcome = Promise.withResolvers<unknown>();
+    const id = this.#nextId++;
+    this.#pending.set(id, outcome);
+    this.#outbox.push({ id, name, args });
+    this.#schedule();
+    return outcome.promise;
+  }
+
+  /** Nothing runs any more: the storage failed elsewhere. */
+  fail(cause: unknown): void {
+    if (this.#isOpen && !this.#closing) this.#post({ type: "fail", error: toPlainError(cause) });
+    this.#fail(
+      new AppError("STORAGE_UNAVAILABLE", "the storage failed", { cause }),
+      new AppError("OUTCOME_UNKNOWN", "the storage failed while this was written", { cause }),
+    );
+  }
+
+  /** Takes nothing new, and waits for what has come. */
+  async drain(): Promise<void> {
+    this.#closing = true;
+    this.#flush();
+    if (this.#pending.size === 0) this.#drained.resolve();
+    await this.#drained.promise;
+  }
+
+  /** Closes the connection and ends the thread, after `drain`. */
+  async close(): Promise<void> {
+    if (this.#failure === undefined) this.#post({ type: "close" });
+    await this.#closed.promise;
+    await this.#worker.terminate();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.#isOpen || this.#outbox.length === 0) return;
+    const operations = this.#outbox;
+    this.#outbox = [];
+    try {
+      this.#post({ type: "operations", operations });
+    } catch (cause) {
+      this.#refuse(operations, cause);
+    }
+  }
+
+  /** One of the messages holds what cannot leave this thread: a defect, and the operations' callers hear of it. */
+  #refuse(operations: readonly OperationMessage[], cause: unknown): void {
+    for (const { id, name } of operations) {
+      const error = new AppError("STORAGE_MISUSE", `the arguments of ${name} are not data`, { cause });
+      this.#take(id)?.reject(error);
+    }
+  }
+
+  #post(message: ToWriter): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromWriter): void {
+    switch (message.type) {
+      case "loaded":
+        this.#isLoaded = true;
+        this.#loaded.resolve();
+        break;
+      case "results":
+        for (const result of message.results) this.#settle(result);
+        for (const { report, schemaChanged } of message.batches) {
+          this.#events.onBatch(report, schemaChanged);
+        }
+        break;
+      case "failed":
+        this.#lost(fromPlainError(message.error));
+        break;
+      case "closed":
+        this.#closed.resolve();
+        break;
+    }
+  }
+
+  #settle(result: ResultMessage): void {
+    const outcome = this.#take(result.id);
+    if ("error" in result) outcome?.reject(fromPlainError(result.error));
+    else outcome?.resolve(result.value);
+  }
+
+  #take(id: number): PromiseWithResolvers<unknown> | undefined {
+    const outcome = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (this.#closing && this.#pending.size === 0) this.#drained.resolve();
+    return outcome;
+  }
+
+  /** The thread is gone, or its storage is: what it was writing may be on the disk or not. */
+  #lost(cause: unknown): void {
+    this.#loaded.reject(cause);
+    this.#closed.resolve();
+    // Nothing was handed to a thread that never came up.
+    if (!this.#isLoaded || (this.#closing && this.#pending.size === 0)) return;
+    const isApp = cause instanceof AppError && cause.code === "STORAGE_UNAVAILABLE";
+    this.#fail(
+      isApp ? cause : new AppError("STORAGE_UNAVAILABLE", "the storage failed", { cause }),
+      new AppError("OUTCOME_UNKNOWN", "the storage failed while this was written", { cause }),
+    );
+  }
+
+  #fail(failure: AppError, unknown: AppError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    const unsent = new Set(this.#outbox.map(({ id }) => id));
+    this.#outbox = [];
+    for (const [id, outcome] of this.#pending) outcome.reject(unsent.has(id) ? failure : unknown);
+    this.#pending.clear();
+    this.#drained.resolve();
+    this.#closed.resolve();
+    this.#events.onFatal(failure);
+  }
+}
