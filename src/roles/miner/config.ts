@@ -2,6 +2,7 @@ import { z } from "zod";
 import { FEATURES } from "../../domain/job/answer.ts";
 import { MAX_SLOTS, MAX_UNSECURED_BYTES } from "../../wire/limits.ts";
 import { Address, DisplayName, LegacyAit, ModelName } from "../../wire/scalars.ts";
+import { BACKENDS } from "./engines/frames.ts";
 import { OPENAI_SERVERS } from "./engines/openai-models.ts";
 
 /** Largest context that the llama engine is asked for, in tokens: what current models reach. */
@@ -35,7 +36,7 @@ const LlamaConfig = z.strictObject({
     .default(null)
     .meta({ description: "Context size in tokens; null takes the model's, within the engine's bound" }),
   gpu: z
-    .union([z.literal(false), z.enum(["auto", "cuda", "vulkan", "metal"])])
+    .union([z.literal(false), z.enum(["auto", ...BACKENDS])])
     .default(false)
     .meta({ description: "GPU backend of llama.cpp, where its package is installed" }),
   path: z.string().min(1).nullable().default(null).meta({

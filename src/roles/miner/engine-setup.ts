@@ -6,11 +6,12 @@ import { MAX_MODEL_NAME } from "../../wire/limits.ts";
 import type { MinerConfig } from "./config.ts";
 import { createBuiltinEngine } from "./engines/builtin.ts";
 import type { Engine } from "./engines/engine.ts";
+import { findGpuDevices } from "./engines/gpu-devices.ts";
 import { createLlamaEngine, IDLE_MS } from "./engines/llama.ts";
 import { findLlamaRuntime } from "./engines/llama-runtime.ts";
 import { OllamaEngine } from "./engines/ollama.ts";
 import { OpenAiEngine } from "./engines/openai.ts";
-import { requireGpu } from "./gpu-check.ts";
+import { chooseGpu } from "./gpu-check.ts";
 import type { EngineInputs } from "./ports.ts";
 import { printable } from "./probe/gpu.ts";
 import type { GpuProbe } from "./probe/gpus.ts";
@@ -121,9 +122,16 @@ async function createOwnModelEngine(setup: EngineSetup, modelPath: string): Prom
   const { name, threads, context_tokens, gpu, path } = config.engines.llama;
   const found = path === null ? undefined : findLlamaRuntime(path);
   const runtime = found ?? inputs.llamaRuntime;
-  if (gpu !== false) requireGpu(gpu, await probeGpus(), runtime ?? { backends: [] });
+  const command = inputs.command(found?.entry);
+  const devices =
+    gpu !== false &&
+    (await chooseGpu(gpu, {
+      backends: runtime?.backends ?? [],
+      probe: await probeGpus(),
+      find: (backend) => findGpuDevices(command, backend),
+    }));
   return createLlamaEngine({
-    command: inputs.command(found?.entry),
+    command,
     runtimeVersion: runtime?.version ?? null,
     slots: config.slots,
     idleMs: IDLE_MS,
@@ -133,7 +141,7 @@ async function createOwnModelEngine(setup: EngineSetup, modelPath: string): Prom
     modelPath,
     threads,
     contextTokens: context_tokens,
-    gpu,
+    gpu: devices,
   });
 }
 

@@ -3,10 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { silentLog } from "../../../test/harness/miner-bench.ts";
+import { AppError } from "../../kernel/errors.ts";
 import { MinerConfig } from "./config.ts";
 import { createEngines } from "./engine-setup.ts";
+import type { EngineProbe } from "./engines/engine.ts";
+import type { Backend } from "./engines/frames.ts";
+import type { GpuDevices } from "./engines/gpu-devices.ts";
 import { findLlamaRuntime } from "./engines/llama-runtime.ts";
-import { requireGpu } from "./gpu-check.ts";
+import { chooseGpu } from "./gpu-check.ts";
 import type { GpuProbe } from "./probe/gpus.ts";
 
 const NONE: GpuProbe = {
@@ -22,32 +26,50 @@ const NVIDIA: GpuProbe = {
   cuda: "12.4",
   attempts: [{ tool: "nvidia-smi", outcome: "1 GPU" }],
 };
-const AMD: GpuProbe = {
-  gpus: [{ name: "Radeon RX 7900 XT", memory_mb: 20_464 }],
-  cuda: null,
-  attempts: [{ tool: "rocm-smi", outcome: "1 GPU" }],
-};
 
 describe("--gpu", () => {
-  it("refuses where no GPU is, and says what was tried", () => {
-    expect(() => requireGpu("auto", NONE, { backends: ["cuda"] }, "linux")).toThrow(
+  /** Lets llama.cpp find these; all others are missing. */
+  const finding =
+    (...present: readonly Backend[]) =>
+    async (backend: Backend): Promise<GpuDevices> => {
+      if (present.includes(backend)) return { backend, devices: ["Card"] };
+      throw new AppError("ENGINE_UNAVAILABLE", `${backend}: lib${backend}.so is missing`);
+    };
+  const chosen = async (
+    wanted: Backend | "auto",
+    backends: readonly Backend[],
+    present: readonly Backend[],
+    probe = NVIDIA,
+  ) => (await chooseGpu(wanted, { backends, probe, find: finding(...present) })).backend;
+
+  it("refuses where neither a GPU nor a backend is, and says what was tried", async () => {
+    await expect(chosen("auto", [], [], NONE)).rejects.toThrow(
       /no usable GPU \(nvidia-smi: not installed; rocm-smi: not installed\)/,
     );
-    expect(() => requireGpu("cuda", AMD, { backends: ["cuda"] }, "linux")).toThrow(/no NVIDIA GPU/);
   });
 
-  it("refuses where llama.cpp cannot use the GPU, and says how to get one that can", () => {
-    expect(() => requireGpu("auto", NVIDIA, { backends: [] }, "linux")).toThrow(
+  it("refuses where llama.cpp has no backend for the GPU, and says how to get one", async () => {
+    await expect(chosen("auto", [], [])).rejects.toThrow(
       /nvidia-smi: 1 GPU.*has no GPU backend; set miner\.engines\.llama\.path/,
     );
-    expect(() => requireGpu("cuda", NVIDIA, { backends: ["vulkan"] }, "linux")).toThrow(/only vulkan/);
+    await expect(chosen("cuda", ["vulkan"], ["vulkan"])).rejects.toThrow(/only vulkan/);
   });
 
-  it("takes what fits", () => {
-    requireGpu("auto", NVIDIA, { backends: ["vulkan"] }, "linux");
-    requireGpu("vulkan", AMD, { backends: ["cuda", "vulkan"] }, "linux");
-    requireGpu("auto", NONE, { backends: ["metal"] }, "darwin");
-    expect(() => requireGpu("auto", NONE, { backends: ["metal"] }, "linux")).toThrow();
+  it("refuses where llama.cpp sees no GPU, whatever the makers' tools say, and says why for each backend", async () => {
+    await expect(chosen("auto", ["cuda", "vulkan"], [])).rejects.toMatchObject({
+      code: "ENGINE_UNAVAILABLE",
+      message: expect.stringMatching(
+        /^--gpu auto: llama\.cpp can use no GPU here: cuda: libcuda\.so is missing; vulkan: libvulkan\.so is missing \(nvidia-smi: 1 GPU\); or leave --gpu/,
+      ),
+    });
+    await expect(chosen("cuda", ["cuda", "vulkan"], ["vulkan"])).rejects.toThrow(/cuda: libcuda/);
+  });
+
+  it("takes the first that llama.cpp can use, also a GPU that has no maker's tool", async () => {
+    expect(await chosen("auto", ["cuda", "vulkan"], ["cuda", "vulkan"])).toBe("cuda");
+    expect(await chosen("auto", ["cuda", "vulkan"], ["vulkan"])).toBe("vulkan");
+    expect(await chosen("vulkan", ["cuda", "vulkan"], ["cuda", "vulkan"])).toBe("vulkan");
+    expect(await chosen("auto", ["metal"], ["metal"], NONE)).toBe("metal");
   });
 });
 
@@ -91,15 +113,23 @@ describe("the folder of a runtime", () => {
   });
 });
 
+/** A child that finds a card, or says that it finds none. */
+const FINDS = `process.on("message", () =>
+  process.send({ type: "ready", devices: ["Card"], layers: 0, gpu_layers: 0 }))`;
+const FINDS_NONE = `process.on("message", () =>
+  process.send({ type: "unusable", code: "ENGINE_UNAVAILABLE", detail: "vulkan: no device" }))`;
+
+const versionOf = (probe: EngineProbe): string | undefined => (probe.available ? probe.version : undefined);
+
 describe("engines", () => {
-  const create = async (config: object, probe = NONE): Promise<string[]> => {
-    const commands: (string | undefined)[] = [];
+  const create = async (config: object, probe = NONE, child = FINDS): Promise<string[]> => {
+    const told: (string | undefined)[] = [];
     const engines = await createEngines({
       config: MinerConfig.parse(config),
       inputs: {
         command: (entry) => {
-          commands.push(entry);
-          return ["false"];
+          told.push(entry);
+          return [process.execPath, "-e", child];
         },
         llamaRuntime: { version: "test", backends: [] },
         builtinModelPath: async () => "/model.gguf",
@@ -107,8 +137,11 @@ describe("engines", () => {
       probeGpus: async () => probe,
       log: silentLog,
     });
-    for (const engine of engines) await engine[Symbol.asyncDispose]();
-    return [...engines.map(({ name }) => name), ...commands.filter((entry) => entry !== undefined)];
+    for (const engine of engines) {
+      if (engine.name === "llama") told.push(versionOf(await engine.probe()));
+      await engine[Symbol.asyncDispose]();
+    }
+    return [...engines.map(({ name }) => name), ...told.filter((entry) => entry !== undefined)];
   };
   const own = { model_path: "/x.gguf" };
 
@@ -130,13 +163,17 @@ describe("engines", () => {
     });
   });
 
-  it("take the runtime that the configuration names", async () => {
+  it("take the runtime that the configuration names, and ask it for its GPUs", async () => {
     const root = folder();
     install(join(root, "node_modules"), [`${PLATFORM}-vulkan`]);
-    const llama = { ...own, gpu: "auto", path: root };
-    expect(await create({ engine: "llama", engines: { llama } }, AMD)).toEqual([
+    const settings = { model_path: import.meta.filename, gpu: "auto", path: root };
+    const llama = { engine: "llama", engines: { llama: settings } };
+    expect(await create(llama)).toEqual([
       "llama",
       join(root, "node_modules/node-llama-cpp/dist/index.js"),
+      "node-llama-cpp 3.20.0 on vulkan (Card)",
     ]);
+    await expect(create(llama, NVIDIA, FINDS_NONE)).rejects.toThrow(/can use no GPU here: vulkan: no device/);
+    await expect(create(llama, NVIDIA, "process.exit(7)")).rejects.toThrow(/process ended \(exit code 7\)/);
   });
 });

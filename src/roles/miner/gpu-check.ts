@@ -1,32 +1,45 @@
-import { AppError } from "../../kernel/errors.ts";
-import type { Gpu } from "./engines/frames.ts";
-import type { LlamaRuntime } from "./engines/llama-runtime.ts";
+import { AppError, toAppError } from "../../kernel/errors.ts";
+import type { Backend } from "./engines/frames.ts";
+import type { GpuDevices } from "./engines/gpu-devices.ts";
 import { describeAttempts, type GpuProbe } from "./probe/gpus.ts";
 
+/** What the choice of a GPU rests on. */
+export interface GpuCheck {
+  /** Backends whose packages the llama.cpp in use has, best first. */
+  readonly backends: readonly Backend[];
+  /** What the makers' tools say; for refusals, since llama.cpp may see more or less than they do. */
+  readonly probe: GpuProbe;
+  /** Lets llama.cpp look for the devices of a backend. @throws AppError when it finds none */
+  readonly find: (backend: Backend) => Promise<GpuDevices>;
+}
+
 /**
- * Refuses to start a miner that was told to use a GPU where none can be used: it would compute on the processor,
- * and its owner would find out from what it earns.
+ * The GPUs that llama.cpp computes on: those of the first backend that has any. Refuses where none has: a miner that
+ * was told to use a GPU would compute on the processor, and its owner would find out from what it earns.
  * @throws AppError ENGINE_UNAVAILABLE, saying what was tried and found
  */
-export function requireGpu(
-  wanted: Exclude<Gpu, false>,
-  probe: GpuProbe,
-  runtime: Pick<LlamaRuntime, "backends">,
-  platform: NodeJS.Platform = process.platform,
-): void {
-  const { backends } = runtime;
-  const fits = backends.filter((backend) => wanted === "auto" || wanted === backend);
-  // Metal is part of macOS, where the makers' tools do not exist.
-  if (platform === "darwin" && fits.includes("metal")) return;
+export async function chooseGpu(
+  wanted: Backend | "auto",
+  { backends, probe, find }: GpuCheck,
+): Promise<GpuDevices> {
   const found = describeAttempts(probe);
-  if (probe.gpus.length === 0) throw unusable(wanted, `this machine has no usable GPU (${found})`);
-  if (wanted === "cuda" && probe.cuda === null) throw unusable(wanted, `no NVIDIA GPU was found (${found})`);
-  if (fits.length > 0) return;
+  const fits = backends.filter((backend) => wanted === "auto" || wanted === backend);
+  if (fits.length === 0) throw unusable(wanted, explainNoBackend(backends, probe, found));
+  const reasons: string[] = [];
+  for (const backend of fits) {
+    try {
+      return await find(backend);
+    } catch (error) {
+      reasons.push(toAppError(error).message);
+    }
+  }
+  throw unusable(wanted, `llama.cpp can use no GPU here: ${reasons.join("; ")} (${found})`);
+}
+
+function explainNoBackend(backends: readonly Backend[], { gpus }: GpuProbe, found: string): string {
+  if (gpus.length === 0) return `this machine has no usable GPU (${found})`;
   const has = backends.length === 0 ? "no GPU backend" : `only ${backends.join(" and ")}`;
-  throw unusable(
-    wanted,
-    `a GPU was found (${found}), but the llama.cpp in use has ${has}; set miner.engines.llama.path to a folder made with: npm install --prefix FOLDER node-llama-cpp`,
-  );
+  return `a GPU was found (${found}), but the llama.cpp in use has ${has}; set miner.engines.llama.path to a folder made with: npm install --prefix FOLDER node-llama-cpp`;
 }
 
 function unusable(wanted: string, reason: string): AppError {

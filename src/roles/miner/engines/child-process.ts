@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { AppError } from "../../../kernel/errors.ts";
-import { ChildFrame, type ModelSetup, type ParentFrame, parseFrame } from "./frames.ts";
+import { ChildFrame, type ParentFrame, parseFrame } from "./frames.ts";
 
 /** Characters kept of what a child last wrote to stderr: enough for llama.cpp's own explanation of a crash. */
 const MAX_STDERR_CHARS = 4096;
@@ -17,6 +17,11 @@ const NODE_VARIABLES: ReadonlySet<string> = new Set(["NODE_OPTIONS", "NODE_CHANN
  */
 const ONE_WORKER = { UV_THREADPOOL_SIZE: "1" };
 
+/** What a child is started for. */
+type Opening = Extract<ParentFrame, { type: "load" | "find_gpus" }>;
+/** What a child says once that is done. */
+export type Ready = Extract<ChildFrame, { type: "ready" }>;
+
 export interface ChildEvents {
   /** A frame of a job. */
   frame(frame: Exclude<ChildFrame, { type: "ready" | "unusable" }>): void;
@@ -25,18 +30,18 @@ export interface ChildEvents {
 }
 
 /**
- * A child process with one loaded model, in a process group of its own. Loading starts at once.
+ * A child process with one loaded model, or none, in a process group of its own. Loading starts at once.
  */
 export class EngineChildProcess {
   readonly #process: ChildProcess;
   readonly #events: ChildEvents;
-  readonly #ready = Promise.withResolvers<void>();
+  readonly #ready = Promise.withResolvers<Ready>();
   readonly #exited = Promise.withResolvers<void>();
   #stderr = "";
   #how = "";
   #isReady = false;
 
-  constructor(command: readonly string[], setup: ModelSetup, events: ChildEvents) {
+  constructor(command: readonly string[], opening: Opening, events: ChildEvents) {
     const [file = "", ...args] = command;
     this.#events = events;
     // Its own group, so that a kill also reaches whatever the native code started.
@@ -56,7 +61,7 @@ export class EngineChildProcess {
     this.#process.on("exit", (code, signal) => {
       setImmediate(() => this.#end(signal ?? `exit code ${code}`));
     });
-    this.send({ type: "load", setup });
+    this.send(opening);
   }
 
   get pid(): number | undefined {
@@ -64,7 +69,7 @@ export class EngineChildProcess {
   }
 
   /** Resolves when the model is loaded. @throws AppError ENGINE_UNAVAILABLE, ENGINE_FAILED when the child died. */
-  get ready(): Promise<void> {
+  get ready(): Promise<Ready> {
     return this.#ready.promise;
   }
 
@@ -104,7 +109,7 @@ export class EngineChildProcess {
       const frame = parseFrame(ChildFrame, message);
       if (frame.type === "ready") {
         this.#isReady = true;
-        this.#ready.resolve();
+        this.#ready.resolve(frame);
       } else if (frame.type === "unusable") this.#refuse(new AppError(frame.code, frame.detail));
       else this.#events.frame(frame);
     } catch (error) {

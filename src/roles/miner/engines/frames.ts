@@ -74,9 +74,10 @@ const EmbedRequest = z.strictObject({
   keep_alive_seconds: z.int().min(0).exactOptional(),
 });
 
-/** GPU backends of llama.cpp; `false` computes on the CPU. */
-const Gpu = z.union([z.literal(false), z.enum(["auto", "cuda", "vulkan", "metal"])]);
-export type Gpu = z.infer<typeof Gpu>;
+/** GPU backends of llama.cpp, best first. */
+export const BACKENDS = ["cuda", "vulkan", "metal"] as const;
+const Backend = z.enum(BACKENDS);
+export type Backend = z.infer<typeof Backend>;
 
 /** What a child loads. */
 const ModelSetup = z.strictObject({
@@ -85,12 +86,15 @@ const ModelSetup = z.strictObject({
   slots: z.int().min(1),
   threads: z.int().min(1),
   context_tokens: z.int().min(1),
-  gpu: Gpu,
+  /** `false` computes on the processor. */
+  gpu: z.union([z.literal(false), Backend]),
 });
 export type ModelSetup = z.infer<typeof ModelSetup>;
 
 export const ParentFrame = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("load"), setup: ModelSetup }),
+  /** Look for the GPUs of a backend, and load nothing. */
+  z.strictObject({ type: z.literal("find_gpus"), gpu: Backend }),
   z.strictObject({ type: z.literal("run"), id: Id, request: Request }),
   z.strictObject({ type: z.literal("embed"), id: Id, request: EmbedRequest }),
   /** One piece was taken: the child may send another. */
@@ -128,9 +132,16 @@ const Delta = z.strictObject({
 });
 
 export const ChildFrame = z.discriminatedUnion("type", [
-  /** The model is loaded. */
-  z.strictObject({ type: z.literal("ready") }),
-  /** The model cannot be loaded; the child ends. */
+  /** The GPUs are found, and the model is loaded where one was named. */
+  z.strictObject({
+    type: z.literal("ready"),
+    /** Names of the GPUs; none on the processor. */
+    devices: z.array(z.string()).readonly(),
+    /** The model's layers, and those of them that a GPU computes; 0 without a model. */
+    layers: Count,
+    gpu_layers: Count,
+  }),
+  /** The model cannot be loaded, or no GPU be found; the child ends. */
   z.strictObject({ type: z.literal("unusable"), code: Code, detail: z.string() }),
   z.strictObject({ type: z.literal("chunk"), id: Id, piece: z.union([z.string().min(1), Delta]) }),
   z.strictObject({

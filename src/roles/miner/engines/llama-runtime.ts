@@ -2,22 +2,19 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../../../kernel/errors.ts";
-import type { Gpu } from "./frames.ts";
-
-type Backend = Exclude<Gpu, false | "auto">;
+import { BACKENDS, type Backend } from "./frames.ts";
 
 /** node-llama-cpp as it lies on a disk. */
 export interface LlamaRuntime {
   readonly version: string;
   /** Its entry module. */
   readonly entry: string;
-  /** The GPU backends whose packages lie beside it, for this platform. */
+  /** The GPU backends whose packages lie beside it, for this platform, best first. */
   readonly backends: readonly Backend[];
 }
 
 const Package = z.object({ name: z.string(), version: z.string(), main: z.string() });
 const NAME = "node-llama-cpp";
-const BACKENDS: readonly Backend[] = ["cuda", "vulkan", "metal"];
 
 /** node-llama-cpp's names for the platforms, where they are not Node's. */
 const PLATFORMS: Readonly<Record<string, string>> = { darwin: "mac", win32: "win" };

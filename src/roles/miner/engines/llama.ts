@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { AppError } from "../../../kernel/errors.ts";
 import type { Log } from "../../../kernel/log.ts";
 import { grammarOf } from "./child/request-grammar.ts";
-import { EngineChildProcess } from "./child-process.ts";
+import { EngineChildProcess, type Ready } from "./child-process.ts";
 import {
   checkRequest,
   type EmbedRequest,
@@ -15,7 +15,8 @@ import {
   type RunOptions,
 } from "./engine.ts";
 import { EngineJob } from "./engine-job.ts";
-import type { ChildFrame, Gpu, ParentFrame } from "./frames.ts";
+import type { ChildFrame, ParentFrame } from "./frames.ts";
+import type { GpuDevices } from "./gpu-devices.ts";
 import { featuresOf } from "./llama-features.ts";
 import { type ModelFile, readModelFile } from "./model-file.ts";
 import { Slots } from "./slots.ts";
@@ -62,7 +63,8 @@ export interface LlamaOptions {
   readonly threads: number | null;
   /** Context per job; null takes the model's, up to DEFAULT_CONTEXT_TOKENS. */
   readonly contextTokens: number | null;
-  readonly gpu: Gpu;
+  /** What it computes on; `false` is the processor. */
+  readonly gpu: GpuDevices | false;
   readonly idleMs: number;
   readonly log: Log;
 }
@@ -112,7 +114,7 @@ export class LlamaEngine implements Engine {
     } catch {
       return { available: false, reason: `${modelPath} cannot be read` };
     }
-    return { available: true, version: `node-llama-cpp ${runtimeVersion}` };
+    return { available: true, version: `node-llama-cpp ${runtimeVersion}${this.#place()}` };
   }
 
   async models(): Promise<readonly EngineModel[]> {
@@ -210,19 +212,38 @@ export class LlamaEngine implements Engine {
     this.#child ??= new EngineChildProcess(
       command,
       {
-        model_path: modelPath,
-        slots: this.#slots.count,
-        // llama.cpp slows down hundreds of times when its threads are more than the cores that it gets: one is left
-        // to everything else, the daemon first.
-        threads: Math.min(threads ?? Math.max(1, cores - 1), cores),
-        context_tokens: contextTokens,
-        gpu,
+        type: "load",
+        setup: {
+          model_path: modelPath,
+          slots: this.#slots.count,
+          // llama.cpp slows down hundreds of times when its threads are more than the cores that it gets: one is left
+          // to everything else, the daemon first.
+          threads: Math.min(threads ?? Math.max(1, cores - 1), cores),
+          context_tokens: contextTokens,
+          gpu: gpu === false ? false : gpu.backend,
+        },
       },
       { frame: (frame) => this.#receive(frame), ended: (child) => this.#ended(child) },
     );
     const child = this.#child;
-    await child.ready;
+    const ready = await child.ready;
+    if (isFirst) this.#logPlace(ready);
     return { child, startedMs: isFirst ? performance.now() - startedAt : undefined };
+  }
+
+  /** What it computes on, as a version ends with it. */
+  #place(): string {
+    const { gpu } = this.#options;
+    return gpu === false ? "" : ` on ${gpu.backend} (${gpu.devices.join(", ")})`;
+  }
+
+  #logPlace({ devices, layers, gpu_layers }: Ready): void {
+    const { gpu, log } = this.#options;
+    if (gpu === false) return;
+    const fields = { engine: this.name, gpu: gpu.backend, devices, layers, gpu_layers };
+    if (gpu_layers < layers)
+      log.warn(fields, "model is larger than the GPU's memory: slower than it could be");
+    else log.info(fields, "model is on the GPU");
   }
 
   #receive(frame: Exclude<ChildFrame, { type: "ready" | "unusable" }>): void {

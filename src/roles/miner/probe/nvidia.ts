@@ -30,12 +30,14 @@ export interface NvidiaOverview {
   readonly parts: readonly { readonly card: number; readonly memory_mb: number }[];
 }
 
+/** Drivers from 610 on call it the version of CUDA's user mode driver. */
+const CUDA = /CUDA (?:UMD )?Version:\s*(\d+\.\d+)/;
 const CARD_ROW = /^\|\s+(\d+)\s+\S.*\|\s+[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.\d/;
 /** Third line of a card: the mode in force; a star says that it changes with the next reset. */
 const MIG_ON = /\|\s+Enabled\*?\s+\|$/;
 const PART_ROW = /^\|\s+(\d+)\s+\d+\s+\d+\s+\d+\s+\|\s*\d+MiB\s*\/\s*(\d+)MiB\s*\|/;
 
-/** Parses the plain output of nvidia-smi (drivers 450 to 580 write these tables). */
+/** Parses the plain output of nvidia-smi (drivers 450 to 610 write these tables). */
 export function parseNvidiaOverview(text: string): NvidiaOverview {
   const split = new Set<number>();
   const parts: { card: number; memory_mb: number }[] = [];
@@ -49,7 +51,7 @@ export function parseNvidiaOverview(text: string): NvidiaOverview {
     const part = PART_ROW.exec(line);
     if (part) parts.push({ card: Number(part[1]), memory_mb: Number(part[2]) });
   }
-  return { cuda: /CUDA Version:\s*(\d+\.\d+)/.exec(text)?.[1] ?? null, split, parts };
+  return { cuda: CUDA.exec(text)?.[1] ?? null, split, parts };
 }
 
 /**

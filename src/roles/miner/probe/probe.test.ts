@@ -39,6 +39,11 @@ describe("nvidia-smi", () => {
       split: new Set(),
       parts: [],
     });
+    expect(parseNvidiaOverview(recorded("nvidia-610.txt"))).toEqual({
+      cuda: "13.3",
+      split: new Set(),
+      parts: [],
+    });
     expect(parseNvidiaOverview(NO_DRIVER).cuda).toBeNull();
   });
 

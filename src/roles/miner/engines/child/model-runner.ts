@@ -1,14 +1,18 @@
 import type { ChatWrapper, Llama, LlamaGrammarEvaluationState, LlamaModel } from "node-llama-cpp";
 import { AppError } from "../../../../kernel/errors.ts";
 import type { EmbedRequest, EngineRequest, EngineResult } from "../engine.ts";
-import type { ModelSetup } from "../frames.ts";
+import type { ChildFrame, ModelSetup } from "../frames.ts";
 import { Embedder } from "./embedder.ts";
 import { type GenerateOptions, Generation } from "./generation.ts";
 import type { LlamaLibrary } from "./llama-library.ts";
+import { openLlama } from "./open-llama.ts";
 import { buildPrompt } from "./prompt.ts";
 import { PromptReader } from "./prompt-reader.ts";
 import { grammarOf } from "./request-grammar.ts";
 import { SequencePool } from "./sequence-pool.ts";
+
+/** Where a model is computed. */
+type Placement = Omit<Extract<ChildFrame, { type: "ready" }>, "type">;
 
 interface Parts {
   readonly library: LlamaLibrary;
@@ -17,6 +21,7 @@ interface Parts {
   readonly chatWrapper: ChatWrapper;
   readonly sequences: SequencePool;
   readonly embedder: Embedder;
+  readonly placement: Placement;
 }
 
 /** A loaded model with its slots. */
@@ -28,20 +33,18 @@ export class ModelRunner {
     this.#parts = parts;
   }
 
-  /** Loads a model. @throws whatever llama.cpp throws: no such file, not a GGUF, not enough memory. */
+  /** Loads a model. @throws whatever llama.cpp throws: no such file, not a GGUF, not enough memory. Never
+   * computes on the processor what was meant for a GPU. */
   static async load(library: LlamaLibrary, setup: ModelSetup): Promise<ModelRunner> {
-    const llama = await library.getLlama({
-      gpu: setup.gpu,
-      build: "never",
-      skipDownload: true,
-      maxThreads: setup.threads,
-      logLevel: library.LlamaLogLevel.error,
-      logger: (_level, message) => process.stderr.write(message),
-    });
+    const { llama, devices } = await openLlama(library, setup);
     const model = await llama.loadModel({
       modelPath: setup.model_path,
       ...(setup.gpu === false ? { gpuLayers: 0 } : {}),
     });
+    const placement = { devices, layers: model.fileInsights.totalLayers, gpu_layers: model.gpuLayers };
+    if (setup.gpu !== false && placement.gpu_layers === 0) {
+      throw new AppError("ENGINE_UNAVAILABLE", `no layer of the model fits into the memory of ${devices}`);
+    }
     // One context for all slots: what they write at the same time is computed in one go.
     const context = await model.createContext({
       contextSize: setup.context_tokens,
@@ -55,7 +58,12 @@ export class ModelRunner {
       chatWrapper: chatWrapperOf(library, model),
       sequences: new SequencePool(Array.from({ length: setup.slots }, () => context.getSequence())),
       embedder: new Embedder(model, setup),
+      placement,
     });
+  }
+
+  get placement(): Placement {
+    return this.#parts.placement;
   }
 
   /**

@@ -1,8 +1,16 @@
 import { toAppError } from "../../../../kernel/errors.ts";
-import { type ChildFrame, type ModelSetup, ParentFrame, parseFrame, WINDOW_CHUNKS } from "../frames.ts";
+import {
+  type Backend,
+  type ChildFrame,
+  type ModelSetup,
+  ParentFrame,
+  parseFrame,
+  WINDOW_CHUNKS,
+} from "../frames.ts";
 import type { GenerateOptions } from "./generation.ts";
 import type { LoadLlama } from "./llama-library.ts";
 import { ModelRunner } from "./model-runner.ts";
+import { openLlama } from "./open-llama.ts";
 import { Window } from "./window.ts";
 
 type WorkFrame = Extract<ParentFrame, { type: "run" | "embed" }>;
@@ -52,7 +60,10 @@ class EngineChild {
   receive(frame: ParentFrame): void {
     switch (frame.type) {
       case "load":
-        void this.#load(frame.setup);
+        void this.#open(() => this.#load(frame.setup));
+        break;
+      case "find_gpus":
+        void this.#open(() => this.#findGpus(frame.gpu));
         break;
       case "run":
       case "embed":
@@ -69,10 +80,19 @@ class EngineChild {
     }
   }
 
-  async #load(setup: ModelSetup): Promise<void> {
+  async #load(setup: ModelSetup): Promise<ChildFrame> {
+    this.#runner = await ModelRunner.load(await this.#loadLlama(), setup);
+    return { type: "ready", ...this.#runner.placement };
+  }
+
+  async #findGpus(gpu: Backend): Promise<ChildFrame> {
+    const { devices } = await openLlama(await this.#loadLlama(), { gpu });
+    return { type: "ready", devices, layers: 0, gpu_layers: 0 };
+  }
+
+  async #open(open: () => Promise<ChildFrame>): Promise<void> {
     try {
-      this.#runner = await ModelRunner.load(await this.#loadLlama(), setup);
-      send({ type: "ready" });
+      send(await open());
     } catch (error) {
       const { code, message } = toAppError(error);
       send({ type: "unusable", code: code === "INTERNAL" ? "ENGINE_UNAVAILABLE" : code, detail: message });
