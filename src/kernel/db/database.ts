@@ -67,7 +67,7 @@ export function openDatabase<Schema>(options: DatabaseOptions): Database<Schema>
   const { path, batch, maxPageCount, nativeBinding } = options;
   const totals = { commits: 0, operations: 0 };
   const runner = new OperationRunner(
-    { path, batch, maxPageCount },
+    { path, batch, maxPageCount, busy: false },
     {
       onFatal: options.onFatal,
       onBatch(report, schemaChanged) {

@@ -1,7 +1,8 @@
 import type { Transaction } from "kysely";
 import type { AppError } from "../errors.ts";
 import { BATCH_BOUNDS, type BatchBounds, type BatchReport, GroupCommit } from "./group-commit.ts";
-import { openWriter } from "./pragmas.ts";
+import { LogRoom } from "./log-room.ts";
+import { LOG_BYTES, openWriter } from "./pragmas.ts";
 import { Writer } from "./writer.ts";
 
 /** Where and how a writer writes. Plain data: it may be opened in another thread. */
@@ -11,6 +12,8 @@ export interface WriterSettings {
   readonly batch: BatchBounds | undefined;
   /** Largest size of the file in pages of 4 KiB; past it writes fail as on a full disk. */
   readonly maxPageCount: number | undefined;
+  /** Whether much will be written: the log is then made as long as it will become. */
+  readonly busy: boolean;
 }
 
 /** What a writer tells its owner. */
@@ -25,11 +28,14 @@ export interface WriterEvents {
 export class InlineWriter {
   readonly #raw: ReturnType<typeof openWriter>;
   readonly #commits: GroupCommit;
+  readonly #room: LogRoom | undefined;
 
   /** Opens the database. Errors: STORAGE_UNSAFE, STORAGE_UNAVAILABLE. */
   constructor(settings: WriterSettings, events: WriterEvents, nativeBinding: object | undefined) {
     this.#raw = openWriter(settings.path, nativeBinding);
     if (settings.maxPageCount !== undefined) this.#raw.pragma(`max_page_count = ${settings.maxPageCount}`);
+    const room = settings.busy ? new LogRoom(`${settings.path}-wal`, LOG_BYTES) : undefined;
+    this.#room = room;
     let schemaChanged = false;
     const writer = new Writer(this.#raw, () => {
       schemaChanged = true;
@@ -40,6 +46,7 @@ export class InlineWriter {
       onBatch(report) {
         events.onBatch(report, schemaChanged);
         schemaChanged = false;
+        room?.grow();
       },
     });
   }
@@ -67,6 +74,7 @@ export class InlineWriter {
 
   /** Closes the connection, after `drain`. */
   async close(): Promise<void> {
+    this.#room?.[Symbol.dispose]();
     this.#raw.close();
   }
 }

@@ -15,15 +15,15 @@ export interface WriterThreadOptions {
   readonly onRefused: (error: unknown) => void;
   /** Called when operations run in the thread. */
   readonly onMoved?: () => void;
-  /** Commits of one second from which the writer moves; absent: BUSY_COMMITS. */
-  readonly busyCommits?: number;
+  /** Milliseconds of one second's writing from which the writer moves; absent: BUSY_MS. */
+  readonly busyMs?: number;
 }
 
 /**
- * Commits of one second from which on the writer has a thread of its own. An idle daemon does without the memory of
- * a second JavaScript heap; one that streams to several clients must not wait for the disk.
+ * Milliseconds of one second's writing from which on the writer has a thread of its own. An idle daemon does without
+ * the memory of a second JavaScript heap; one that streams to several clients, or has a slow disk, must not wait.
  */
-const BUSY_COMMITS = 100;
+const BUSY_MS = 100;
 const MS_PER_SECOND = 1000;
 
 /** Runs operations on the one writing connection: in this thread, and in one of its own when they are many. */
@@ -36,8 +36,8 @@ export class OperationRunner {
   #moving: Promise<void> | undefined;
   #closing = false;
   #failed = false;
-  /** Commits since `#countedFrom` (monotonic ms). */
-  #commits = 0;
+  /** Time spent with batches since `#countedFrom` (monotonic ms). */
+  #busyMs = 0;
   #countedFrom = Number.NEGATIVE_INFINITY;
 
   constructor(settings: WriterSettings, events: WriterEvents, nativeBinding: object | undefined) {
@@ -100,9 +100,10 @@ export class OperationRunner {
     const now = performance.now();
     if (now - this.#countedFrom >= MS_PER_SECOND) {
       this.#countedFrom = now;
-      this.#commits = 0;
+      this.#busyMs = 0;
     }
-    if (++this.#commits >= (this.#threadOptions.busyCommits ?? BUSY_COMMITS)) {
+    this.#busyMs += report.totalMs;
+    if (this.#busyMs >= (this.#threadOptions.busyMs ?? BUSY_MS)) {
       this.#moving = this.#move(this.#threadOptions);
     }
   }
@@ -124,7 +125,7 @@ export class OperationRunner {
     await this.#inline.drain();
     await this.#inline.close();
     if (this.#failed) thread.fail(new AppError("STORAGE_UNAVAILABLE", "the storage failed"));
-    else thread.open(this.#settings);
+    else thread.open({ ...this.#settings, busy: true });
     onMoved?.();
   }
 }

@@ -13,6 +13,8 @@ const CACHE_KIB = 32 * 1024;
  * After a crash all of it is read again, in some 0.2 s.
  */
 const CHECKPOINT_PAGES = 32_000;
+/** What the log has by then: a header of 32 bytes, and frames of a page with a header of 24. */
+export const LOG_BYTES = 32 + CHECKPOINT_PAGES * (4096 + 24);
 /** What a WAL file that a long reader let grow is cut back to at the next checkpoint. */
 const WAL_KEEP_BYTES = 160 * 1024 * 1024;
 

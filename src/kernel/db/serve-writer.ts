@@ -21,14 +21,29 @@ export function serveWriter(
   let results: Results["results"][number][] = [];
   let batches: Results["batches"][number][] = [];
   const send = (message: FromWriter): void => port.postMessage(message);
-  /** All outcomes of a batch are known in the microtasks after its COMMIT, and told in one message. */
+  let failure: Results["failure"];
+  let scheduled = false;
+  /**
+   * All outcomes of a batch are known in the microtasks after its COMMIT, and told in one message; with them that
+   * the storage failed, so that nobody writes between the two.
+   */
+  const tellSoon = (): void => {
+    if (scheduled) return;
+    scheduled = true;
+    // The outcomes of a batch become known one after the other in the microtasks before the second.
+    queueMicrotask(() =>
+      queueMicrotask(() => {
+        send({ type: "results", results, batches, failure });
+        scheduled = false;
+        results = [];
+        batches = [];
+        failure = undefined;
+      }),
+    );
+  };
   const tell = (result: Results["results"][number]): void => {
-    if (results.push(result) > 1) return;
-    queueMicrotask(() => {
-      send({ type: "results", results, batches });
-      results = [];
-      batches = [];
-    });
+    results.push(result);
+    tellSoon();
   };
   const run = ({ id, name, args }: OperationMessage): void => {
     if (!writer) throw new AppError("STORAGE_MISUSE", "an operation came before the database was opened");
@@ -47,11 +62,10 @@ export function serveWriter(
           writer = new InlineWriter(
             message.settings,
             {
-              // After the outcomes of what ran: they say which operations may have been written.
-              onFatal: (error) =>
-                queueMicrotask(() =>
-                  queueMicrotask(() => send({ type: "failed", error: toPlainError(error) })),
-                ),
+              onFatal(error) {
+                failure = toPlainError(error);
+                tellSoon();
+              },
               onBatch: (report, schemaChanged) => void batches.push({ report, schemaChanged }),
             },
             nativeBinding,

@@ -29,7 +29,7 @@ async function openThreaded(options: Partial<DatabaseOptions> = {}, start = () =
       known.resolve();
     },
     onMoved: () => known.resolve(),
-    busyCommits: 1,
+    busyMs: 0,
   });
   await notes.operation(listNotes);
   await known.promise;
@@ -43,7 +43,7 @@ describe("a writer in a thread of its own", () => {
       procedures: createNoteProcedures(),
       start: () => new Worker(THREAD),
       onRefused() {},
-      busyCommits: 1,
+      busyMs: 0,
     });
     const outcomes: Promise<void>[] = [];
     for (let id = 0; !notes.stats().isThreaded || id % 100 !== 0; id++) {

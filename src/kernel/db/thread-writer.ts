@@ -142,6 +142,7 @@ export class ThreadWriter {
         for (const { report, schemaChanged } of message.batches) {
           this.#events.onBatch(report, schemaChanged);
         }
+        if (message.failure) this.#lost(fromPlainError(message.failure));
         break;
       case "failed":
         this.#lost(fromPlainError(message.error));

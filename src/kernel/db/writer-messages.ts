@@ -29,8 +29,10 @@ export type FromWriter =
       readonly type: "results";
       readonly results: readonly ResultMessage[];
       readonly batches: readonly { readonly report: BatchReport; readonly schemaChanged: boolean }[];
+      /** Why nothing runs any more. */
+      readonly failure: PlainError | undefined;
     }
-  /** The storage failed, or could not be opened. */
+  /** The database could not be opened. */
   | { readonly type: "failed"; readonly error: PlainError }
   | { readonly type: "closed" };
 
