@@ -157,6 +157,27 @@ describe("what is wrong", () => {
     });
   });
 
+  it("a GPU that llama.cpp cannot use, unless no miner is configured", async () => {
+    const runtime = join(home, "runtime/node_modules");
+    mkdirSync(join(runtime, "node-llama-cpp"), { recursive: true });
+    const manifest = { name: "node-llama-cpp", version: "0", main: "./index.js" };
+    writeFileSync(join(runtime, "node-llama-cpp/package.json"), JSON.stringify(manifest));
+    const settings = {
+      "miner.engines.llama.gpu": "auto",
+      "miner.engines.llama.model_path": join(home, "model.gguf"),
+      "miner.engines.llama.path": join(home, "runtime"),
+    };
+    const miner = (await examine(join(home, "data"), settings))["engines"];
+    expect(miner).toMatchObject({
+      status: "fail",
+      code: "ENGINE_UNAVAILABLE",
+      found: expect.stringMatching(/^--gpu auto: /),
+      mend: expect.stringContaining("aitbc config explain"),
+    });
+    const other = (await examine(join(home, "data"), { ...settings, roles: "coordinator" }))["engines"];
+    expect(other).toMatchObject({ status: "warn", found: expect.stringContaining("no miner is configured") });
+  });
+
   it("a clock that is wrong, or is moved", async () => {
     const at = (wall: number, monotonic: number) => ({ wall, monotonic });
     const now = Date.UTC(2027, 0, 1);

@@ -7,6 +7,7 @@ import { formatMs } from "./units.ts";
 
 /** The engine that is run, not only asked: its model is tiny, and every machine must be able to run it. */
 const BUILTIN = "builtin";
+const MEND = "aitbc config explain shows miner.engine and what belongs to it";
 /** Longest run of the built-in model, in ms; it takes a tenth of a second. */
 const RUN_MS = 10_000;
 
@@ -21,10 +22,14 @@ export function checkEngines(config: Config, chooseCache: () => string): Check {
       const cacheDir = chooseCache();
       const inputs = engineInputs(cacheDir);
       const log = createLog({ level: "silent", format: "json", terminal: false });
-      const engines = await createEngines({ config: config.miner, inputs, probeGpus, log });
+      let engines: readonly Engine[] = [];
       try {
+        engines = await createEngines({ config: config.miner, inputs, probeGpus, log });
         const findings = await Promise.all(engines.map((engine) => examine(engine, signal)));
         return withRoles(worst(findings), config);
+      } catch (error) {
+        // A GPU or a runtime that was asked for is missing: no engine is made then.
+        return withRoles(failWith(error, MEND), config);
       } finally {
         await Promise.all(engines.map((engine) => engine[Symbol.asyncDispose]()));
       }
@@ -33,18 +38,17 @@ export function checkEngines(config: Config, chooseCache: () => string): Check {
 }
 
 async function examine(engine: Engine, signal: AbortSignal): Promise<Finding> {
-  const mend = "aitbc config explain shows miner.engine and what belongs to it";
   try {
     const probe = await engine.probe();
     if (!probe.available) {
       const found = `${engine.name}: ${probe.reason}`;
-      return engine.optional ? info(found) : warn(found, mend);
+      return engine.optional ? info(found) : warn(found, MEND);
     }
     if (engine.name !== BUILTIN) return ok(`${engine.name}: ${probe.version}`);
     const ms = await runOnce(engine, signal);
     return ok(`${BUILTIN}: ${probe.version} loads and answers in ${formatMs(ms)}`);
   } catch (error) {
-    const finding = failWith(error, mend);
+    const finding = failWith(error, MEND);
     return { ...finding, found: `${engine.name}: ${finding.found}` };
   }
 }
