@@ -137,7 +137,7 @@ export class MinerService implements SessionOwner, RunEvents {
         this.#runs.get(keyOf(frame))?.acknowledge(frame.bytes);
         break;
       case "completed":
-        this.#completed(frame);
+        void this.#completed(frame);
         break;
       case "cancel":
         this.#end(frame, "canceled");
@@ -320,11 +320,11 @@ export class MinerService implements SessionOwner, RunEvents {
     }
   }
 
-  #completed(frame: CoordinatorFrameOf<"completed">): void {
+  async #completed(frame: CoordinatorFrameOf<"completed">): Promise<void> {
     const run = this.#runs.get(keyOf(frame));
     if (!run) return;
     const fields = { ...run.lease, model: run.model, output_bytes: run.outputBytes };
-    const attested = this.#requireSigner().isAttested(frame.receipt);
+    const attested = await this.#requireSigner().isAttested(frame.receipt);
     if (attested) this.#options.log.info(fields, "job completed");
     else this.#options.log.error(fields, "the coordinator's receipt is not attested");
     this.#drop(run, attested ? "completed" : "unattested");

@@ -8,7 +8,7 @@ import { buildReceipt } from "../../domain/receipt/build.ts";
 import type { Receipt } from "../../domain/receipt/fields.ts";
 import { receiptFromJson } from "../../domain/receipt/parse.ts";
 import { type Progress, signProgress } from "../../domain/receipt/progress.ts";
-import { canonicalReceipt, keyIdOf, signReceipt, verifyBlock } from "../../domain/receipt/sign.ts";
+import { canonicalReceipt, keyIdOf, signReceipt, verifyBlockAsync } from "../../domain/receipt/sign.ts";
 import type { Identity } from "./identity.ts";
 
 const MS_PER_SECOND = 1000;
@@ -37,7 +37,7 @@ export interface Signer {
   /** The signed receipt of a finished job, its times counted from the terms' start. */
   signReceipt(terms: Terms, delivered: Delivered): Receipt;
   /** Whether the coordinator has attested a receipt that this miner signed. False for malformed JSON. */
-  isAttested(receipt: unknown): boolean;
+  isAttested(receipt: unknown): Promise<boolean>;
 }
 
 /**
@@ -75,16 +75,16 @@ export function createSigner(
       });
       return signReceipt(receipt, identity.secretKey);
     },
-    isAttested(json) {
+    async isAttested(json) {
       try {
         const receipt = receiptFromJson(json);
         const bytes = canonicalReceipt(receipt);
         const attestation = receipt.attestations?.find(({ key_id }) => key_id === coordinatorKeyId);
         return (
           receipt.signature?.key_id === minerKeyId &&
-          verifyBlock(receipt.signature, bytes) &&
           attestation !== undefined &&
-          verifyBlock(attestation, bytes)
+          (await verifyBlockAsync(receipt.signature, bytes)) &&
+          (await verifyBlockAsync(attestation, bytes))
         );
       } catch {
         // Malformed: there is nothing to verify.
