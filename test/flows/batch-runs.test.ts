@@ -16,6 +16,7 @@ import { bootDaemon, type TestDaemon } from "../harness/daemon.ts";
 import { openAiClient } from "../harness/openai.ts";
 import type { PlannedEngine } from "../harness/planned-engine.ts";
 import { joinPlanned, PLANNED_MODEL, plannedVector } from "../harness/planned-miner.ts";
+import { poll } from "../harness/poll.ts";
 
 const linesOf = (count: number, rest: object = {}): Line[] =>
   Array.from({ length: count }, (_, index) => ({
@@ -244,7 +245,11 @@ describe("an input that cannot run", () => {
     const { id } = await openai.batches.create(request);
     const batch = await untilEnded(openai, id);
     expect(batch).toMatchObject({ status: "failed", output_file_id: null, error_file_id: null });
-    expect(daemon.rowCounts()["gateway_batch_line"]).toBe(0);
+    // They go after the end that was told.
+    await poll(
+      () => daemon.rowCounts()["gateway_batch_line"],
+      (lines) => lines === 0,
+    );
     return (batch.errors?.data ?? []).map(({ line, code, param }) => [line, code, param]);
   };
 

@@ -12,6 +12,7 @@ import {
 import { bootDaemon } from "../harness/daemon.ts";
 import { openAiClient } from "../harness/openai.ts";
 import { joinPlanned, PLANNED_MODEL } from "../harness/planned-miner.ts";
+import { poll } from "../harness/poll.ts";
 
 const LINES = toJsonl(
   ["one", "two", "three"].map((word) => ({ custom_id: word, body: chat(PLANNED_MODEL, word) })),
@@ -61,7 +62,11 @@ describe("a batch whose storage fails it", () => {
       request_counts: { total: 3, completed: 1 },
     });
     expect(countJobs(daemon)).toBe(1);
-    expect(daemon.rowCounts()["gateway_batch_line"]).toBe(0);
+    // They go after the end that was told.
+    await poll(
+      () => daemon.rowCounts()["gateway_batch_line"],
+      (lines) => lines === 0,
+    );
   });
 
   it("writes its files after a restart, when the end was as far as that", async () => {
