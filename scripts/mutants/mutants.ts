@@ -97,15 +97,15 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/settlement.ts`,
-        find: "      await insertReceipt(tx, {",
-        replace: "      (this as any).later = ({",
+        find: 'import { findReceipt } from "./store/delivery.ts";',
+        replace: 'import { findReceipt, insertReceipt } from "./store/delivery.ts";',
       },
       {
         file: `${COORDINATOR}/settlement.ts`,
-        find: "      held = await this.#store.operation((tx) => this.#write(tx, ending));",
-        replace: `      held = await this.#store.operation((tx) => this.#write(tx, ending));
-      const row = (this as any).later;
-      if (held && row) await this.#store.operation((tx) => insertReceipt(tx, row));`,
+        find: "      held = await this.#store.operation(endLease, toEndingRows(ending, ranMs));",
+        replace: `      const { receipt: row, ...rows } = toEndingRows(ending, ranMs);
+      held = await this.#store.operation(endLease, { ...rows, receipt: undefined });
+      if (held && row) await this.#store.operation(insertReceipt, row);`,
       },
     ],
     check: {
@@ -154,9 +154,10 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/delivery.ts`,
-        find: "      const held = await this.#store.operation((tx) => this.#storeAll(tx, portions));",
+        find: "      const held = await this.#store.operation(\n        storePortions,",
         replace: `      for (const portion of portions) publishPortion(this.#streams, portion);
-      const held = await this.#store.operation((tx) => this.#storeAll(tx, portions));`,
+      const held = await this.#store.operation(
+        storePortions,`,
       },
     ],
     check: {
@@ -170,12 +171,15 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/intake.ts`,
-        find: `        if (!held) await insertJob(tx, job, place);
-        return held;
-      });`,
-        replace: `        return held;
-      });
-      if (!earlier) await this.#store.operation((tx) => insertJob(tx, job, place));`,
+        find: 'import type { NewJob } from "./store/jobs.ts";',
+        replace: `import { takeIdempotencyKey } from "./store/idempotency.ts";
+import { insertJob, type NewJob } from "./store/jobs.ts";`,
+      },
+      {
+        file: `${COORDINATOR}/intake.ts`,
+        find: "      earlier = await this.#store.operation(storeSubmission, toNewJob(job), place, key);",
+        replace: `      earlier = key && (await this.#store.operation(takeIdempotencyKey, key));
+      if (!earlier) await this.#store.operation(insertJob, toNewJob(job), place);`,
       },
     ],
     check: {
@@ -229,10 +233,9 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
     breaks: "every delivered segment has its receipt; shown by the torture itself",
     edits: [
       {
-        file: `${COORDINATOR}/settlement.ts`,
-        find: "    if (receipt && receiptBytes) {\n      await insertReceipt",
-        replace:
-          '    if (receipt && receiptBytes && ending.outcome === "completed") {\n      await insertReceipt',
+        file: `${COORDINATOR}/store/endings.ts`,
+        find: "  if (receipt) await insertReceipt(tx, receipt);",
+        replace: '  if (receipt && segment.outcome === "completed") await insertReceipt(tx, receipt);',
       },
     ],
     check: {

@@ -41,8 +41,8 @@ export const QUEUE: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/dispatcher.ts`,
-        find: "      if (crowding.length === 0 || round > MAX_PARK_ROUNDS) return head?.job_id;",
-        replace: "      if (crowding.length === 0 || round > 0) return head?.job_id;",
+        find: "crowding.length > 0 && round <= MAX_PARK_ROUNDS",
+        replace: "crowding.length > 0 && round <= 0",
       },
     ],
     check: {

@@ -69,9 +69,9 @@ export const WALLET: readonly Mutant[] = [
     breaks: "a try counts as wrong before it is made",
     edits: [
       {
-        file: GATE,
-        find: "const earlier = await this.#reserve(walletId);",
-        replace: "const earlier = await findBackoff(this.#store.db, walletId);",
+        file: "src/roles/wallet/sessions/store.ts",
+        find: "  await putBackoff(tx, walletId, { failures, blocked_until: now + waitAfterFailures(failures) });\n  return earlier;",
+        replace: "  void [putBackoff, waitAfterFailures, failures];\n  return earlier;",
       },
     ],
     check: {

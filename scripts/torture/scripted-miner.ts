@@ -165,7 +165,7 @@ export class ScriptedMiner {
         this.#take(frame);
         break;
       case "completed":
-        this.#confirmed(frame);
+        void this.#confirmed(frame);
         break;
       case "fenced":
         this.#expect(
@@ -275,12 +275,10 @@ export class ScriptedMiner {
     this.#send({ type: "start", job_id: terms.job_id, token: terms.token });
   }
 
-  #confirmed(frame: FrameOf<"completed">): void {
-    this.#expect(
-      this.#signer?.isAttested(frame.receipt) ?? false,
-      `${frame.job_id}: the receipt is not attested`,
-    );
+  async #confirmed(frame: FrameOf<"completed">): Promise<void> {
     this.#drop(frame);
+    const isAttested = await this.#signer?.isAttested(frame.receipt);
+    this.#expect(isAttested === true, `${frame.job_id}: the receipt is not attested`);
   }
 
   #find({ job_id, token }: { job_id: string; token: number }): Work | undefined {
