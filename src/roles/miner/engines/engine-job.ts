@@ -16,7 +16,12 @@ export class EngineJob<Request = EngineRequest> {
   readonly #stop = new AbortController();
   readonly #deadline: NodeJS.Timeout;
   #kill: NodeJS.Timeout | undefined;
-  #chunks: Promise<void> = Promise.resolve();
+  /** Pieces that wait for the caller, with those to tell when it has taken them. */
+  readonly #pieces: { readonly piece: EnginePiece; readonly taken: () => void }[] = [];
+  /** Whether pieces are being handed over, or wait for one that the caller wants time for. */
+  #handing = false;
+  /** What the child has answered. */
+  #result: EngineResult | undefined;
   #held = true;
   #settled = false;
 
@@ -40,22 +45,20 @@ export class EngineJob<Request = EngineRequest> {
     return this.#stop.signal;
   }
 
-  /** Hands a piece to the caller, after the pieces before it; `taken` is called when the caller wants more. */
+  /**
+   * Hands a piece to the caller, after the pieces before it: at once, unless the caller still thinks about one of
+   * those. `taken` is called when the caller wants more.
+   */
   deliver(piece: EnginePiece, taken: () => void): void {
-    this.#chunks = this.#chunks.then(async () => {
-      if (this.#settled) return;
-      try {
-        await this.#options.onChunk(piece);
-        taken();
-      } catch (error) {
-        this.fail(error);
-      }
-    });
+    if (this.#settled) return;
+    this.#pieces.push({ piece, taken });
+    if (!this.#handing) this.#handOver();
   }
 
   /** The child has answered: the outcome follows when the caller has taken every piece. */
   complete(result: EngineResult): void {
-    void this.#chunks.then(() => this.#settle(() => this.#outcome.resolve(result)));
+    this.#result = result;
+    if (!this.#handing) this.#handOver();
   }
 
   /** Ends the job for its caller, and asks its child to stop. */
@@ -76,6 +79,34 @@ export class EngineJob<Request = EngineRequest> {
     this.fail(new AppError("TIMEOUT", `the job ran past its deadline of ${this.#options.deadlineMs} ms`));
     if (this.#held) this.#kill = setTimeout(this.#onHang, KILL_GRACE_MS);
   };
+
+  /** Hands over pieces, up to one that the caller wants time for; the outcome follows the last one. */
+  #handOver(): void {
+    this.#handing = true;
+    try {
+      for (let next = this.#pieces.shift(); next; next = this.#pieces.shift()) {
+        if (this.#settled) return;
+        const busy = this.#options.onChunk(next.piece);
+        if (busy) {
+          this.#goOnAfter(busy, next.taken);
+          return;
+        }
+        next.taken();
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#handing = false;
+    const result = this.#result;
+    if (result) this.#settle(() => this.#outcome.resolve(result));
+  }
+
+  #goOnAfter(busy: Promise<void>, taken: () => void): void {
+    busy.then(taken).then(
+      () => this.#handOver(),
+      (error: unknown) => this.fail(error),
+    );
+  }
 
   #settle(tell: () => void): void {
     if (this.#settled) return;

@@ -1,7 +1,9 @@
 /** The way to an OpenAI-compatible server: calls with a key, errors as ours, streams of server-sent events. */
+import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { AppError, type ErrorCode } from "../../../kernel/errors.ts";
-import { parseSse } from "../../../kernel/http/sse.ts";
+import { readEvents } from "./event-reader.ts";
+import { type HttpCall, HttpCalls, readBody } from "./http-calls.ts";
 
 /** Most of an error's text that is passed on, in characters. */
 const MAX_REASON_CHARS = 200;
@@ -9,6 +11,15 @@ const MAX_REASON_CHARS = 200;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** Largest body of an error that is read, in bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
+
+/** What ends a stream of events. */
+const DONE = "[DONE]";
+/** A compressed answer would come in lumps. */
+const HEADERS = {
+  accept: "application/json, text/event-stream",
+  "accept-encoding": "identity",
+  "user-agent": "aitbc",
+} as const;
 
 const ErrorBody = z.object({
   error: z.union([
@@ -26,42 +37,103 @@ export interface OpenAiServer {
   readonly keyName: string;
 }
 
-/** Gets a JSON document. @throws AppError as `post` */
-export async function getJson(server: OpenAiServer, path: string, signal: AbortSignal): Promise<unknown> {
-  return readJson(await send(server, path, { signal }));
-}
+/** Takes an event of a streamed answer. A promise makes the server wait until it resolves. */
+type TakeEvent = (event: unknown) => Promise<void> | undefined;
 
-/** Posts a JSON document and reads the JSON that comes back. @throws AppError as `postStream` */
-export async function postJson(
-  server: OpenAiServer,
-  path: string,
-  body: object,
-  signal: AbortSignal,
-): Promise<unknown> {
-  return readJson(await send(server, path, { method: "POST", body: JSON.stringify(body), signal }));
-}
+/** The calls to one server. */
+export class OpenAiClient {
+  readonly #server: OpenAiServer;
+  readonly #calls: HttpCalls;
+  /** Path before the routes. */
+  readonly #base: string;
 
-/**
- * Posts a JSON document and reads the events that come back, until the server says that it is done.
- * @throws AppError ENGINE_UNAVAILABLE (not there, overloaded, or the key is refused), MODEL_NOT_FOUND,
- * INVALID_PAYLOAD, UNSUPPORTED_FEATURE, ENGINE_FAILED; and the signal's reason
- */
-export async function* postStream(
-  server: OpenAiServer,
-  path: string,
-  body: object,
-  signal: AbortSignal,
-): AsyncGenerator<unknown, void, undefined> {
-  const response = await send(server, path, { method: "POST", body: JSON.stringify(body), signal });
-  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-  if (!isStream || !response.body)
-    throw new AppError("ENGINE_FAILED", "the server does not stream its answer");
-  for await (const { data } of parseSse(response.body)) {
-    if (data === "[DONE]") return;
-    const value = parseData(data);
-    const failure = findFailure(value);
-    if (failure) throw refusal(server, statusOf(failure), failure);
-    yield value;
+  constructor(server: OpenAiServer) {
+    this.#server = server;
+    this.#calls = new HttpCalls(server.url);
+    this.#base = basePath(server.url);
+  }
+
+  /** Gets a JSON document. @throws AppError as `postStream` */
+  getJson(path: string, signal: AbortSignal): Promise<unknown> {
+    return this.#call("GET", path, undefined, signal, readJson);
+  }
+
+  /** Posts a JSON document and reads the JSON that comes back. @throws AppError as `postStream` */
+  postJson(path: string, body: object, signal: AbortSignal): Promise<unknown> {
+    return this.#call("POST", path, body, signal, readJson);
+  }
+
+  /**
+   * Posts a JSON document and hands over the events that come back, until the server says that it is done.
+   * @throws AppError ENGINE_UNAVAILABLE (not there, overloaded, or the key is refused), MODEL_NOT_FOUND,
+   * INVALID_PAYLOAD, UNSUPPORTED_FEATURE, ENGINE_FAILED; what `take` throws; and the signal's reason
+   */
+  postStream(path: string, body: object, signal: AbortSignal, take: TakeEvent): Promise<void> {
+    return this.#call("POST", path, body, signal, (answer) => {
+      if (!answer.headers["content-type"]?.startsWith("text/event-stream")) {
+        throw new AppError("ENGINE_FAILED", "the server does not stream its answer");
+      }
+      return readEvents(answer, (data) => {
+        signal.throwIfAborted();
+        return data === DONE ? "enough" : take(this.#parseEvent(data));
+      });
+    });
+  }
+
+  /** Closes every connection: calls that go on fail. */
+  close(): void {
+    this.#calls.close();
+  }
+
+  async #call<T>(
+    method: HttpCall["method"],
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal,
+    read: (answer: IncomingMessage) => Promise<T>,
+  ): Promise<T> {
+    const key = await this.#server.findKey();
+    const call: HttpCall = {
+      method,
+      path: `${this.#base}${path}`,
+      headers: {
+        ...HEADERS,
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    };
+    return this.#calls.call(call, signal, async (answer) => {
+      await this.#check(answer);
+      return read(answer);
+    });
+  }
+
+  /** @throws AppError where it is not the answer that was asked for */
+  async #check(answer: IncomingMessage): Promise<void> {
+    const { statusCode: status = 0, headers } = answer;
+    if (status >= 300 && status < 400) {
+      // Whoever followed it would hand the key and a client's text to another server.
+      throw new AppError(
+        "ENGINE_UNAVAILABLE",
+        `the server redirects to another address (status ${status}), which is not followed; configure that address`,
+        { meta: { status } },
+      );
+    }
+    const encoding = headers["content-encoding"] ?? "identity";
+    if (encoding !== "identity") {
+      throw new AppError("ENGINE_FAILED", `the server's answer is encoded as ${shorten(encoding)}, unasked`);
+    }
+    if (status >= 200 && status < 300) return;
+    const text = (await readBody(answer, MAX_ERROR_BYTES)).toString("utf8");
+    throw refusal(this.#server, status, parseRefusal(text));
+  }
+
+  #parseEvent(data: string): unknown {
+    const event = parseData(data);
+    const failure = findFailure(event);
+    if (failure) throw refusal(this.#server, statusOf(failure), failure);
+    return event;
   }
 }
 
@@ -72,40 +144,14 @@ export function openAiError(error: unknown): AppError {
   return new AppError(codeOfReason(reason), `the server broke off: ${shorten(reason)}`, { cause: error });
 }
 
-async function send(server: OpenAiServer, path: string, init: RequestInit): Promise<Response> {
-  const key = await server.findKey();
-  const headers = {
-    accept: "application/json, text/event-stream",
-    ...(init.body !== undefined && { "content-type": "application/json" }),
-    ...(key !== undefined && { authorization: `Bearer ${key}` }),
-  };
-  // A redirect would hand the key and a client's text to another server.
-  const response = await reach(`${baseOf(server.url)}${path}`, { ...init, headers, redirect: "error" });
-  if (response.ok) return response;
-  const text = (await readBounded(response, MAX_ERROR_BYTES)).toString("utf8");
-  throw refusal(server, response.status, parseRefusal(text));
+/** Path of the routes' beginning: OpenAI's own base URL has `/v1` at its end, and people leave it out. */
+function basePath(url: string): string {
+  const path = new URL(url).pathname.replace(/\/+$/, "");
+  return path === "" ? "/v1" : path;
 }
 
-/** Where the routes begin: OpenAI's own base URL has `/v1` at its end, and people leave it out. */
-function baseOf(url: string): string {
-  const { origin, pathname } = new URL(url);
-  const path = pathname.replace(/\/+$/, "");
-  return `${origin}${path === "" ? "/v1" : path}`;
-}
-
-async function reach(url: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, init);
-  } catch (cause) {
-    init.signal?.throwIfAborted();
-    const reason =
-      cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-    throw new AppError("ENGINE_UNAVAILABLE", `the server does not answer: ${shorten(reason)}`, { cause });
-  }
-}
-
-async function readJson(response: Response): Promise<unknown> {
-  return parseData((await readBounded(response, MAX_ANSWER_BYTES)).toString("utf8"));
+async function readJson(answer: IncomingMessage): Promise<unknown> {
+  return parseData((await readBody(answer, MAX_ANSWER_BYTES)).toString("utf8"));
 }
 
 function parseData(text: string): unknown {
@@ -114,17 +160,6 @@ function parseData(text: string): unknown {
   } catch (cause) {
     throw new AppError("ENGINE_FAILED", "the server's answer is no JSON", { cause });
   }
-}
-
-async function readBounded(response: Response, most: number): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of response.body ?? []) {
-    size += part.length;
-    if (size > most) throw new AppError("ENGINE_FAILED", `the server's answer is larger than ${most} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
 }
 
 type Refusal = z.infer<typeof ErrorBody>;

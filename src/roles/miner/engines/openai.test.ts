@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { OpenAiServer } from "../../../../test/harness/openai-server.ts";
 import type { EnginePiece, EngineRequest, EngineResult, RunOptions } from "./engine.ts";
@@ -287,6 +288,15 @@ describe("run", () => {
     await expect(engine.embed({ model: "m", input: ["a"] }, options)).rejects.toMatchObject({
       code: "ENGINE_FAILED",
     });
+  });
+
+  it("leaves no listener on a signal that a thousand jobs share", async () => {
+    server.says("yes");
+    const shared = new AbortController();
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(Array.from({ length: 50 }, () => ask({}, { signal: shared.signal })));
+    }
+    expect(getEventListeners(shared.signal, "abort")).toHaveLength(0);
   });
 
   it("ends the call at the server when the job is canceled, and when the engine stops", async () => {

@@ -7,6 +7,7 @@ import {
   type EmbedRequest,
   type Engine,
   type EngineModel,
+  type EnginePiece,
   type EngineProbe,
   type EngineRequest,
   type EngineResult,
@@ -15,7 +16,7 @@ import {
 import { EngineJob } from "./engine-job.ts";
 import { WINDOW_CHUNKS } from "./frames.ts";
 import { AnswerEvent, AnswerReader, EmbeddingsAnswer } from "./openai-answer.ts";
-import { getJson, type OpenAiServer, openAiError, postJson, postStream } from "./openai-client.ts";
+import { OpenAiClient, type OpenAiServer, openAiError } from "./openai-client.ts";
 import { DIALECTS, type OpenAiModel, parseModels, type ServerSettings } from "./openai-models.ts";
 import { OPENAI_MEMBERS, toCall } from "./openai-request.ts";
 import { encodeVector } from "./vector.ts";
@@ -33,6 +34,7 @@ type AnyRequest = EngineRequest | EmbedRequest;
 export class OpenAiEngine implements Engine {
   readonly name = "openai";
   readonly #options: OpenAiOptions;
+  readonly #client: OpenAiClient;
   readonly #open = new Set<EngineJob<AnyRequest>>();
   /** The models that were on offer last, by name. */
   #models: ReadonlyMap<string, OpenAiModel> = new Map();
@@ -40,6 +42,7 @@ export class OpenAiEngine implements Engine {
 
   constructor(options: OpenAiOptions) {
     this.#options = options;
+    this.#client = new OpenAiClient(options);
   }
 
   async probe(): Promise<EngineProbe> {
@@ -62,17 +65,12 @@ export class OpenAiEngine implements Engine {
   async run(request: EngineRequest, options: RunOptions): Promise<EngineResult> {
     checkRequest(request, OPENAI_MEMBERS);
     const call = toCall(request, this.#dialectOf(request.model));
-    return this.#start(request, options, async (job, signal) => {
+    return this.#start(request, options, async (job) => {
       const window = new Window(WINDOW_CHUNKS);
-      job.stopSignal.addEventListener("abort", () => window.open(), { once: true });
       const reader = new AnswerReader();
-      for await (const raw of postStream(this.#options, call.path, call.body, signal)) {
-        job.stopSignal.throwIfAborted();
-        for (const piece of reader.read(compiledInUse(AnswerEvent).parse(raw))) {
-          job.deliver(piece, () => window.taken());
-          await window.sent();
-        }
-      }
+      await this.#client.postStream(call.path, call.body, job.stopSignal, (event) =>
+        deliver(job, window, reader.read(compiledInUse(AnswerEvent).parse(event)).values()),
+      );
       return reader.result;
     });
   }
@@ -80,8 +78,8 @@ export class OpenAiEngine implements Engine {
   async embed(request: EmbedRequest, options: RunOptions): Promise<EngineResult> {
     const { model, input, dimensions } = request;
     const body = { model, input, encoding_format: "base64", ...(dimensions !== undefined && { dimensions }) };
-    return this.#start(request, options, async (job, signal) => {
-      const answer = EmbeddingsAnswer.parse(await postJson(this.#options, "/embeddings", body, signal));
+    return this.#start(request, options, async (job) => {
+      const answer = EmbeddingsAnswer.parse(await this.#client.postJson("/embeddings", body, job.stopSignal));
       const vectors = answer.data.toSorted((a, b) => a.index - b.index);
       if (vectors.length !== input.length || vectors.some(({ index }, at) => index !== at)) {
         throw new AppError(
@@ -101,11 +99,12 @@ export class OpenAiEngine implements Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     for (const job of this.#open) job.fail(stopping());
+    this.#client.close();
   }
 
   async #list(): Promise<OpenAiModel[]> {
     try {
-      const answer = await getJson(this.#options, "/models", AbortSignal.timeout(LIST_MS));
+      const answer = await this.#client.getJson("/models", AbortSignal.timeout(LIST_MS));
       return parseModels(answer, this.#options.settings);
     } catch (error) {
       throw openAiError(error);
@@ -125,7 +124,7 @@ export class OpenAiEngine implements Engine {
   #start<Request extends AnyRequest>(
     request: Request,
     options: RunOptions,
-    answer: (job: EngineJob<Request>, signal: AbortSignal) => Promise<EngineResult>,
+    answer: (job: EngineJob<Request>) => Promise<EngineResult>,
   ): Promise<EngineResult> {
     options.signal.throwIfAborted();
     if (this.#disposed) throw stopping();
@@ -138,22 +137,32 @@ export class OpenAiEngine implements Engine {
 
   async #work<Request>(
     job: EngineJob<Request>,
-    answer: (job: EngineJob<Request>, signal: AbortSignal) => Promise<EngineResult>,
+    answer: (job: EngineJob<Request>) => Promise<EngineResult>,
   ): Promise<void> {
-    const end = new AbortController();
     try {
-      job.complete(await answer(job, AbortSignal.any([job.stopSignal, end.signal])));
+      job.complete(await answer(job));
     } catch (error) {
       job.fail(openAiError(error));
     } finally {
-      end.abort(READ);
       job.letGo();
     }
   }
 }
 
-/** Why a call ends whose answer is there: without a reason each end would cost an exception with its stack. */
-const READ = "the answer was read";
+/** Hands over the rest of an event's pieces. The promise, if any, resolves when the next event may come. */
+function deliver(
+  job: EngineJob<EngineRequest>,
+  window: Window,
+  rest: IterableIterator<EnginePiece>,
+): Promise<void> | undefined {
+  for (const piece of rest) {
+    job.deliver(piece, () => window.taken());
+    const room = window.sent();
+    // What is left of an array's iterator can still be read.
+    if (room) return room.then(() => deliver(job, window, rest));
+  }
+  return undefined;
+}
 
 function stopping(): AppError {
   return new AppError("SHUTTING_DOWN", "the engine stops");
