@@ -73,8 +73,14 @@ const daemon = new Program({
     "--log-format",
     "json",
   ],
-  // Leases that end within seconds, so that lost ones are handed on before the torture is over.
-  env: { ...cache, AITBC_COORDINATOR__LEASE_SECONDS: "3", AITBC_COORDINATOR__RECONNECT_GRACE_SECONDS: "0" },
+  env: {
+    ...cache,
+    // Leases that end within seconds, so that lost ones are handed on before the torture is over.
+    AITBC_COORDINATOR__LEASE_SECONDS: "3",
+    AITBC_COORDINATOR__RECONNECT_GRACE_SECONDS: "0",
+    // Writing moves to its thread within a short life: kills come before, while, and after it does.
+    AITBC_DATABASE__WRITER_BUSY_MS: "15",
+  },
   readyMessage: "listening",
   findings,
 });

@@ -64,6 +64,7 @@ export async function openStore(options: {
     database.useThread({
       procedures: createProcedures(),
       start: () => startWriterThread(config.cache_dir),
+      busyMs: config.database.writer_busy_ms,
       onMoved: () => log.info("writes have a thread of their own now"),
       onRefused: (error) => log.error({ err: error }, "writes stay in the main thread"),
     });

@@ -58,6 +58,10 @@ const DatabaseConfig = z.strictObject({
   url: z.string().min(1).default("sqlite:").meta({
     description: "sqlite: is aitbc.db in the data directory; sqlite:/a/path.db names another file",
   }),
+  writer_busy_ms: z.int().min(0).max(1000).default(100).meta({
+    description:
+      "Writing moves to a thread of its own, which costs some memory, when it takes so many milliseconds of a second",
+  }),
 });
 
 const LogConfig = z.strictObject({

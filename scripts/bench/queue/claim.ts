@@ -1,4 +1,5 @@
 import { type Claimed, claimJob } from "../../../src/roles/coordinator/claim.ts";
+import { ClaimsUnderWay } from "../../../src/roles/coordinator/claims-under-way.ts";
 import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
 import type { MinerProfile } from "../../../src/roles/coordinator/miner-link.ts";
 import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
@@ -118,7 +119,8 @@ class Queue {
   /** Claims one job after the other; the times of the search alone and of the whole claim, in ms. */
   async claim(miner: MinerProfile): Promise<{ search: number[]; claim: number[] }> {
     const times = { search: [] as number[], claim: [] as number[] };
-    const choice = { ...this.#fair.choiceFor(this.#fair.beginClaim(), () => false), claimed: 0 };
+    const own = this.#fair.choiceFor(this.#fair.beginClaim(), () => false);
+    const choice = new ClaimsUnderWay().amongOthers(own);
     for (let index = 0; index < WARM_UP_CLAIMS + CLAIMS; index++) {
       const began = performance.now();
       const { head } = await findNext(this.#deps.store.db, this.#requirements.eligible(miner), choice);
@@ -167,7 +169,7 @@ interface Times {
 
 function measureQueue(jobs: number, modelOf: ModelOf, models: readonly number[]): Promise<Times> {
   return withDirectory(async (directory) => {
-    await using store = await openCoordinatorDatabase(directory);
+    await using store = await openCoordinatorDatabase(directory, undefined, true);
     const queue = new Queue(createDeps(store, directory), modelOf);
     await queue.fill(jobs);
     const { search, claim } = await queue.claim(minerWith(models));

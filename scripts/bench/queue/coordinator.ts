@@ -1,6 +1,8 @@
 /** A coordinator as the daemon composes it, on a database of its own. */
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { createProcedures } from "../../../src/app/procedures.ts";
+import { startWriterThread } from "../../../src/app/start-writer-thread.ts";
 import { BYTES_ONLY } from "../../../src/domain/job/meters.ts";
 import { createBus } from "../../../src/kernel/bus.ts";
 import { createSystemClock } from "../../../src/kernel/clock.ts";
@@ -22,10 +24,14 @@ export const CONFIG: CoordinatorConfig = CoordinatorConfig.parse({ max_queued_jo
 
 export type CoordinatorDatabase = Database<CoordinatorTables>;
 
-/** Opens a new database in `directory`; `batch` undefined: as the daemon commits. */
+/**
+ * Opens a new database in `directory`; `batch` undefined: as the daemon commits; `isIdle`: as a daemon that has
+ * little to write.
+ */
 export async function openCoordinatorDatabase(
   directory: string,
   batch?: BatchBounds,
+  isIdle = false,
 ): Promise<CoordinatorDatabase> {
   const database = openDatabase<CoordinatorTables>({
     path: join(mkdtempSync(join(directory, "db-")), "aitbc.db"),
@@ -35,6 +41,16 @@ export async function openCoordinatorDatabase(
     },
   });
   await migrate(database, coordinator.migrations);
+  if (isIdle) return database;
+  // As a busy daemon writes: nothing is measured before it does.
+  database.useThread({
+    procedures: createProcedures(),
+    start: () => startWriterThread(directory),
+    busyMs: 0,
+    onRefused(error) {
+      throw error;
+    },
+  });
   return database;
 }
 

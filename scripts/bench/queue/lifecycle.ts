@@ -13,8 +13,7 @@ import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
 import { createQueueing } from "../../../src/roles/coordinator/queueing.ts";
 import { Requirements } from "../../../src/roles/coordinator/requirements.ts";
 import { Settlement } from "../../../src/roles/coordinator/settlement.ts";
-import { insertChunk, markSegmentEnded } from "../../../src/roles/coordinator/store/delivery.ts";
-import { markLeaseEnded } from "../../../src/roles/coordinator/store/jobs.ts";
+import { endLease } from "../../../src/roles/coordinator/store/endings.ts";
 import { findNext } from "../../../src/roles/coordinator/store/queue.ts";
 import { Streams } from "../../../src/roles/coordinator/streams.ts";
 import { JobSubmission, submitJob } from "../../../src/wire/jobs.ts";
@@ -68,8 +67,11 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
   const underWay = new ClaimsUnderWay();
   const claim = async (): Promise<Claimed> => {
     for (;;) {
-      const { head } = await findNext(store.db, classes, underWay.amongOthers(choice));
-      if (!head || !underWay.take(head.job_id)) continue;
+      const head = await underWay.search(async () => {
+        const found = await findNext(store.db, classes, underWay.amongOthers(choice));
+        return found.head && underWay.take(found.head) ? found.head : undefined;
+      });
+      if (!head) throw new Error("no job waits, though one was submitted");
       const now = deps.clock.now();
       const claimed = await claimJob(store, head.job_id, { ...request, now });
       underWay.release(head.job_id);
@@ -81,27 +83,35 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
   return { deps, submit, claim };
 }
 
-/** Ends a lease as far as the store knows of it: without a receipt. */
+/** Ends a lease with all that the store knows of it but a receipt. */
 async function completeInStore({ deps }: Bench, { job, terms }: Claimed): Promise<void> {
   const fence = { job_id: terms.job_id, token: terms.token };
   const now = deps.clock.now();
-  await deps.store.operation(async (tx) => {
-    await markLeaseEnded(tx, {
+  const seq = job.last_seq + 1;
+  const share = { ran_ms: 1, units: 20, price_uait: 4n };
+  await deps.store.operation(endLease, {
+    job: {
       ...fence,
       state: "COMPLETED",
       ran_ms: 1,
       delivered_bytes: ANSWER.length,
-      last_seq: 1,
-      settled_units: 20,
-      price_uait: 4n,
+      last_seq: seq,
+      settled_units: share.units,
+      price_uait: share.price_uait,
       completed_at: now,
       finish_reason: "stop",
       usage: JSON.stringify(USAGE),
       error: null,
-    });
-    await insertChunk(tx, { ...fence, seq: job.last_seq + 1, start_byte: 0, text: ANSWER });
-    const end = { end_byte: ANSWER.length, ended_at: now, outcome: "completed", receipt_id: null };
-    await markSegmentEnded(tx, { ...fence, ...end });
+    },
+    portion: { ...fence, chunks: [{ seq, start_byte: 0, text: ANSWER }], progress: null },
+    answer: undefined,
+    segment: { end_byte: ANSWER.length, ended_at: now, outcome: "completed", receipt_id: null },
+    receipt: undefined,
+    again: undefined,
+    totals: {
+      miner: { ...share, miner_id: "", completed: 1, failed: 0, canceled: 0, receipt_id: null },
+      day: { at: now, state: "COMPLETED", lease: share },
+    },
   });
 }
 

@@ -15,15 +15,13 @@ export interface WriterThreadOptions {
   readonly onRefused: (error: unknown) => void;
   /** Called when operations run in the thread. */
   readonly onMoved?: () => void;
-  /** Milliseconds of one second's writing from which the writer moves; absent: BUSY_MS. */
-  readonly busyMs?: number;
+  /**
+   * Milliseconds of one second's writing from which the writer moves. An idle daemon does without the memory of a
+   * second JavaScript heap; one that streams to several clients, or has a slow disk, must not wait.
+   */
+  readonly busyMs: number;
 }
 
-/**
- * Milliseconds of one second's writing from which on the writer has a thread of its own. An idle daemon does without
- * the memory of a second JavaScript heap; one that streams to several clients, or has a slow disk, must not wait.
- */
-const BUSY_MS = 100;
 const MS_PER_SECOND = 1000;
 
 /** Runs operations on the one writing connection: in this thread, and in one of its own when they are many. */
@@ -103,7 +101,7 @@ export class OperationRunner {
       this.#busyMs = 0;
     }
     this.#busyMs += report.totalMs;
-    if (this.#busyMs >= (this.#threadOptions.busyMs ?? BUSY_MS)) {
+    if (this.#busyMs >= this.#threadOptions.busyMs) {
       this.#moving = this.#move(this.#threadOptions);
     }
   }

@@ -95,7 +95,12 @@ describe("a writer in a thread of its own", () => {
 
   it("refuses a body that is no procedure, before and after the move", async () => {
     const notes = await openNotes();
-    notes.useThread({ procedures: createNoteProcedures(), start: () => new Worker(THREAD), onRefused() {} });
+    notes.useThread({
+      procedures: createNoteProcedures(),
+      start: () => new Worker(THREAD),
+      onRefused() {},
+      busyMs: 1000,
+    });
     expect(await codeOf(notes.addNote("a"))).toBe("STORAGE_MISUSE");
     const threaded = await openThreaded();
     expect(await codeOf(threaded.addNote("a"))).toBe("STORAGE_MISUSE");

@@ -14,6 +14,12 @@ import {
 const MAX_PENDING = 16_384;
 
 /**
+ * Operations with which a thread that has nothing to do begins at once: while it writes them, this one makes the
+ * next. Callers that all wait for one batch would else make their next operations while the thread waits for them.
+ */
+const HEAD_START = 32;
+
+/**
  * Operations in a thread of their own, which runs `serveWriter`: this one goes on while the disk is busy. What
  * comes in one turn of the event loop leaves in one message.
  */
@@ -71,7 +77,9 @@ export class ThreadWriter {
     const id = this.#nextId++;
     this.#pending.set(id, outcome);
     this.#outbox.push({ id, name, args });
-    this.#schedule();
+    const isIdle = this.#pending.size === this.#outbox.length;
+    if (isIdle && this.#outbox.length >= HEAD_START) this.#flush();
+    else this.#schedule();
     return outcome.promise;
   }
 

@@ -233,7 +233,7 @@ export class Dispatcher {
       return found;
     };
     for (let round = 1; round <= MAX_CLAIM_ROUNDS; round++) {
-      const jobId = await this.#find(find);
+      const jobId = await this.#underWay.search(() => this.#find(find));
       if (jobId === undefined) return undefined;
       try {
         const claimed = await claimJob(this.#store, jobId, {
@@ -264,7 +264,7 @@ export class Dispatcher {
     for (let round = 1; ; round++) {
       const { head, crowding } = await find();
       if (crowding.length > 0 && round <= MAX_PARK_ROUNDS) await this.#fair.park(crowding);
-      else if (!head || this.#underWay.take(head.job_id)) return head?.job_id;
+      else if (!head || this.#underWay.take(head)) return head?.job_id;
     }
   }
 

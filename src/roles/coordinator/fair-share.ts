@@ -1,11 +1,12 @@
 import { sha256Hex } from "../../crypto/hash.ts";
 import { FairOrder, type Flow, FRONT_KEY, type WaitingFlow } from "../../domain/job/fair.ts";
 import { GenerationCache } from "../../kernel/db/generation-cache.ts";
+import type { OwnChoice } from "./claims-under-way.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import type { Lease } from "./lease.ts";
 import type { Store } from "./ports.ts";
 import type { QueuePlace } from "./store/jobs.ts";
-import { type Choice, type Head, listFlows, park, unpark, unparkAll } from "./store/queue.ts";
+import { type Head, listFlows, park, unpark, unparkAll } from "./store/queue.ts";
 import type { JobTable, QueueTable } from "./tables.ts";
 
 /** Hex digits of a client's number: 48 bits, so that it is an exact integer everywhere and two clients hardly meet. */
@@ -134,7 +135,7 @@ export class FairShare {
   }
 
   /** What a search of this claim goes by; `isHeld` says which jobs wait for another miner. */
-  choiceFor(ticket: ClaimTicket, isHeld: (head: Head) => boolean): Omit<Choice, "claimed"> {
+  choiceFor(ticket: ClaimTicket, isHeld: (head: Head) => boolean): OwnChoice {
     return {
       whyNot: (head) => {
         if (this.#limited && !this.#hasRoom(head.client_number, ticket)) return "client";

@@ -21,6 +21,8 @@ export interface Choice {
   readonly whyNot: (head: Head) => "client" | "miner" | "claim" | undefined;
   /** Claims under way: so many more jobs of a class are looked at. */
   readonly claimed: number;
+  /** Of the jobs of a class that claims are about to take, the one that comes last. */
+  readonly lastClaimed: (requirementId: number) => Head | undefined;
   /** Compares the first jobs of classes: the smallest goes first, of equal ones the oldest. */
   readonly rank: (head: Head) => number;
 }
@@ -55,6 +57,21 @@ const selectWindow = prepared<Window>()((db, p) =>
     .orderBy("q.order_key")
     .orderBy("q.job_id")
     .limit(p("limit")),
+);
+
+type Place = Pick<QueueTable, "requirement_id" | "order_key" | "job_id">;
+
+/** The first job after a place. */
+const selectAfter = prepared<Place>()((db, p) =>
+  db
+    .selectFrom("coordinator_queue as q")
+    .select(HEAD_COLUMNS)
+    .where("q.requirement_id", "=", p("requirement_id"))
+    .where("q.ready", "=", 1)
+    .where((e) => e(e.refTuple("q.order_key", "q.job_id"), ">", e.tuple(p("order_key"), p("job_id"))))
+    .orderBy("q.order_key")
+    .orderBy("q.job_id")
+    .limit(1),
 );
 
 /** As `selectWindow`, among the jobs that nobody has begun to answer. */
@@ -150,11 +167,17 @@ export async function findNext(
 /** The first job behind one that cannot be taken. */
 async function passOver(
   db: Db,
-  { requirement_id }: Head,
+  first: Head,
   choice: Choice,
   fresh: boolean,
   crowding: Head[],
 ): Promise<Head | undefined> {
+  const { requirement_id } = first;
+  // Where claims take one job after the other, the next one stands behind them all. One that came between them is
+  // found when those before it are gone.
+  const last = choice.whyNot(first) === "claim" && !fresh ? choice.lastClaimed(requirement_id) : undefined;
+  const next = last && (await selectAfter.first(db, last));
+  if (next && choice.whyNot(next) === undefined) return next;
   const limit = SEARCH_WINDOW + choice.claimed;
   const window = await (fresh ? selectFreshWindow : selectWindow).all(db, { requirement_id, limit });
   const reasons = window.map((head) => choice.whyNot(head));
