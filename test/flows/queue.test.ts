@@ -140,12 +140,16 @@ describe("time", () => {
     const two = await client.submitJob(job("b"));
     const works = [await silent.take(), await speaking.take()];
     expect(new Set(works.map(({ lease }) => lease.job_id))).toEqual(new Set([one.job_id, two.job_id]));
+    // Answered in order: once this is refused, what was sent before it has counted.
+    const settle = async (miner: ScriptedMiner): Promise<void> => {
+      miner.send({ type: "chunk", job_id: "0".repeat(32), token: 1, offset: 0, text: "x" });
+      await miner.next("fenced");
+    };
+    await settle(silent);
     clock.advance(20_000);
     const [lost, kept] = works.map(({ lease }) => lease);
     speaking.send({ type: "heartbeat", running: kept ? [kept] : [] });
-    // Answered in order: once this is refused, the heartbeat before it has counted.
-    speaking.send({ type: "chunk", job_id: "0".repeat(32), token: 1, offset: 0, text: "x" });
-    await speaking.next("fenced");
+    await settle(speaking);
     clock.advance(20_000);
     expect(await works[0]?.fenced()).toMatchObject({ code: "STALE_LEASE" });
     expect(lost && (await client.getJob(lost.job_id)).error).toBe(

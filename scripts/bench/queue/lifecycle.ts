@@ -46,7 +46,14 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
     hasRoom() {},
   });
   const { fair } = queueing;
-  const intake = new Intake({ ...deps, ...queueing, config: CONFIG, requirements, backlog: { queued: 0 } });
+  const intake = new Intake({
+    ...deps,
+    ...queueing,
+    config: CONFIG,
+    requirements,
+    backlog: { queued: 0 },
+    takeAtOnce: () => undefined,
+  });
   const submit = (): Promise<unknown> => {
     const key = toIdempotency(randomUUID(), submitJob.method, submitJob.path, BODY);
     return intake.submit("client-bench", check(JobSubmission, SUBMISSION, "body"), key);

@@ -7,7 +7,7 @@ import type { Meters } from "../../domain/job/meters.ts";
 import { PROGRESS_MS, PROGRESS_UNITS, type Terms, termsHash } from "../../domain/job/terms.ts";
 import type { JobPayload } from "../../wire/jobs.ts";
 import type { Store } from "./ports.ts";
-import { grantLease } from "./store/claims.ts";
+import { grantLease, type LeaseGrant } from "./store/claims.ts";
 import { findSegment, readText } from "./store/delivery.ts";
 import type { Db } from "./store/handle.ts";
 import { findJob } from "./store/jobs.ts";
@@ -48,6 +48,19 @@ export interface Claimed {
   readonly prefix: string;
 }
 
+/** A lease that is worked out and not granted yet. */
+export interface PreparedLease extends Omit<Claimed, "place"> {
+  readonly grant: LeaseGrant;
+}
+
+/** What earlier segments of a job delivered, and the meter that counted it. */
+interface Delivered {
+  readonly prefix: string;
+  readonly meter: string | undefined;
+}
+
+const NOTHING: Delivered = { prefix: "", meter: undefined };
+
 /**
  * Claims a job that was found: the lease is worked out from what the job's rows say now, and granted where they
  * say so still. Undefined when the job does not wait any more.
@@ -57,60 +70,50 @@ export async function claimJob(
   jobId: string,
   request: ClaimRequest,
 ): Promise<Claimed | undefined> {
-  const waiting = await findJob(store.db, jobId);
-  if (waiting?.state !== "QUEUED") return undefined;
-  const { minerId: miner_id, instance, now } = request;
+  const job = await findJob(store.db, jobId);
+  if (job?.state !== "QUEUED") return undefined;
+  const delivered = job.delivered_bytes > 0 ? await readDelivered(store.db, job) : NOTHING;
+  const { grant, ...lease } = prepareLease(job, request, delivered);
+  const granted = await store.operation(grantLease, grant);
+  if (!granted) return undefined;
+  const { place, priority } = granted;
+  return { ...lease, job: { ...lease.job, priority }, place };
+}
+
+/** Works out the next lease of a job that waits, or of one that is about to be stored. */
+export function prepareLease(
+  waiting: JobTable,
+  request: ClaimRequest,
+  { prefix, meter: name }: Delivered = NOTHING,
+): PreparedLease {
+  const { minerId: miner_id, instance, now, meters } = request;
+  const { job_id } = waiting;
   // The column holds the canonical text of a payload that was checked when the job was submitted.
   const asked = JSON.parse(waiting.payload) as JobPayload;
   const model = waiting.model ?? chooseModelFor(asked, request.models);
-  const job: Modelled = {
-    ...waiting,
-    model,
-    state: "RUNNING",
-    token: waiting.token + 1,
-    attempts: waiting.attempts + 1,
-    miner_id,
-    instance,
-    started_at: now,
-  };
+  const token = waiting.token + 1;
+  const claimed = { state: "RUNNING", token, attempts: waiting.attempts + 1 } as const;
+  const job: Modelled = { ...waiting, ...claimed, model, miner_id, instance, started_at: now };
   const payload: JobPayload = { ...asked, model };
-  const prefix = job.delivered_bytes > 0 ? await readText(store.db, jobId) : "";
-  const meter = await chooseMeter(store.db, job, payload, request);
+  // Text that continues an earlier segment is counted as that one was: units that are settled already are in its meter.
+  const earlier = name === undefined ? undefined : meters.find(name);
+  const meter = earlier ?? meters.forModel(request.digestOf(model), answerFormat(payload));
   const terms = toTerms(job, payload, prefix, meter, request);
-  const granted = await store.operation(grantLease, {
-    job_id: jobId,
-    token: job.token,
-    miner_id,
-    instance,
-    now,
-    model: waiting.model === null ? model : null,
-    segment: {
-      start_byte: job.delivered_bytes,
-      terms: canonicalizeSigned({ ...terms }),
-      decision: request.decide?.(job) ?? null,
-    },
-  });
-  if (!granted) return undefined;
-  const { place, priority } = granted;
-  return { job: { ...job, priority }, place, terms, termsHash: termsHash(terms), meter, payload, prefix };
+  const segment = {
+    start_byte: job.delivered_bytes,
+    terms: canonicalizeSigned({ ...terms }),
+    decision: request.decide?.(job) ?? null,
+  };
+  const named = waiting.model === null ? model : null;
+  const grant = { job_id, token, miner_id, instance, now, model: named, segment };
+  return { job, terms, termsHash: termsHash(terms), meter, payload, prefix, grant };
 }
 
-/**
- * The meter of the model that runs the job. Text that continues an earlier segment is counted as that one was:
- * units that are settled already are in its meter.
- */
-async function chooseMeter(
-  db: Db,
-  job: Modelled,
-  payload: JobPayload,
-  request: ClaimRequest,
-): Promise<Meter> {
-  const { meters } = request;
-  const earlier = job.delivered_bytes > 0 ? await findSegment(db, job.job_id, job.token - 1) : undefined;
+async function readDelivered(db: Db, { job_id, token }: JobTable): Promise<Delivered> {
+  const segment = await findSegment(db, job_id, token);
   // The column was written from terms.
-  const name = earlier && (JSON.parse(earlier.terms) as Terms).meter;
-  const known = name === undefined ? undefined : meters.find(name);
-  return known ?? meters.forModel(request.digestOf(job.model), answerFormat(payload));
+  const meter = segment && (JSON.parse(segment.terms) as Terms).meter;
+  return { prefix: await readText(db, job_id), meter };
 }
 
 /** The model of a job whose client left the choice: the miner's first that can do it. */

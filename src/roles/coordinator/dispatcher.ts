@@ -6,7 +6,7 @@ import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import { HOLD_MS, type PrefixAffinity } from "./affinity.ts";
 import { type Candidates, loadOf } from "./candidates.ts";
-import { type Claimed, claimJob } from "./claim.ts";
+import { type Claimed, type ClaimRequest, claimJob, prepareLease } from "./claim.ts";
 import { ClaimsUnderWay } from "./claims-under-way.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { describeDecision } from "./decision.ts";
@@ -17,6 +17,7 @@ import type { QueueMetrics } from "./metrics.ts";
 import type { MinerHealth } from "./miner-health.ts";
 import type { MinerLink } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
+import type { LeaseGrant } from "./store/claims.ts";
 import { type Found, findNext } from "./store/queue.ts";
 import type { JobTable } from "./tables.ts";
 import type { WaitTimes } from "./wait-times.ts";
@@ -27,6 +28,23 @@ const NONCE_BYTES = 16;
 const MAX_PARK_ROUNDS = 8;
 /** How often a claim looks again when another process was faster: what it misses then, the recheck finds. */
 const MAX_CLAIM_ROUNDS = 8;
+
+/** A slot that a job takes in the operation that stores it. */
+export interface TakenAtOnce {
+  /** To be written with the job. */
+  readonly grant: LeaseGrant;
+  /** Called once: offers the job when it is stored, and gives the slot back when it is not. */
+  end(isStored: boolean): void;
+}
+
+/** Where a job would stand that never waits. */
+const toPlace = ({ job_id, requirement_id, priority, expires_at }: JobTable) => ({
+  job_id,
+  requirement_id,
+  priority,
+  ready: 1,
+  wake_at: expires_at,
+});
 
 /**
  * Brings waiting jobs to miners with a free slot. A nudge (a new job, a free slot, the recheck) starts a
@@ -118,18 +136,54 @@ export class Dispatcher {
 
   /** A job of a class waits: of the miners that can run it the one that suits it best looks. */
   nudgeClass(requirementId: number, jobId = ""): void {
-    const job = { job_id: jobId, requirement_id: requirementId };
+    const best = this.#best({ job_id: jobId, requirement_id: requirementId });
+    if (best) this.nudge(best);
+    // Where it was left to a miner that has no slot free in time, another one takes it then.
+    if (best && this.#holds(best, jobId)) this.#nudgeLater(requirementId);
+  }
+
+  /** Of the miners with a free slot that can run a job the one that suits it best. */
+  #best(job: Pick<JobTable, "job_id" | "requirement_id">): MinerLink | undefined {
     let best: MinerLink | undefined;
     let bestScore = Number.NEGATIVE_INFINITY;
     for (const session of this.#sessions.values()) {
       if (!this.#takesWork(session)) continue;
-      if (!this.#candidates.classesOf(session).includes(requirementId)) continue;
+      if (!this.#candidates.classesOf(session).includes(job.requirement_id)) continue;
       const score = this.#candidates.score(job, session);
       if (score > bestScore) [best, bestScore] = [session, score];
     }
-    if (best) this.nudge(best);
-    // Where it was left to a miner that has no slot free in time, another one takes it then.
-    if (best && this.#holds(best, jobId)) this.#nudgeLater(requirementId);
+    return best;
+  }
+
+  /**
+   * Takes a slot for a job that is about to be stored: it need not wait for a search, nor for a second commit.
+   * Undefined where it has to wait: no slot is free, its client runs as many jobs as it may, it is left to another
+   * miner for a moment, or something waits that the miner could run instead.
+   */
+  takeAtOnce(job: JobTable): TakenAtOnce | undefined {
+    const session = this.#open ? this.#best(job) : undefined;
+    if (!session || this.#holds(session, job.job_id) || this.#fair.whyFull(job.client_id) !== undefined) {
+      return undefined;
+    }
+    const waiting = new Set(this.#fair.classes);
+    if (this.#candidates.classesOf(session).some((id) => waiting.has(id))) return undefined;
+    session.claiming++;
+    const ticket = this.#fair.beginClaim();
+    ticket.clientNumber = this.#fair.numberOf(job.client_id);
+    const { grant, ...lease } = prepareLease(job, this.#requestFor(session));
+    return {
+      grant,
+      end: (isStored) => {
+        session.claiming--;
+        this.#fair.endClaim(ticket);
+        if (isStored) {
+          const place = { ...toPlace(job), ...this.#fair.enter(job) };
+          this.#note({ ...lease, place });
+          this.#offer(session, lease);
+        }
+        session.finishDrain();
+      },
+    };
   }
 
   #nudgeLater(requirementId: number): void {
@@ -218,9 +272,7 @@ export class Dispatcher {
   }
 
   async #claim(session: MinerLink, ticket: ClaimTicket): Promise<Claimed | undefined> {
-    const { profile } = session;
     const classes = this.#candidates.classesOf(session);
-    const { models } = this.#candidates.usable(session).capabilities;
     const choice = this.#fair.choiceFor(ticket, ({ job_id }) => this.#holds(session, job_id));
     const find = async (): Promise<Found> => {
       const found = await findNext(
@@ -236,24 +288,29 @@ export class Dispatcher {
       const jobId = await this.#underWay.search(() => this.#find(find));
       if (jobId === undefined) return undefined;
       try {
-        const claimed = await claimJob(this.#store, jobId, {
-          minerId: profile.minerId,
-          models,
-          digestOf: (name) => profile.capabilities.models.find((model) => model.name === name)?.digest ?? "",
-          meters: this.#meters,
-          instance: this.#instance,
-          coordinatorId: this.#coordinatorId,
-          maxOutputBytes: this.#config.max_output_bytes,
-          now: this.#clock.now(),
-          nonce: toHex(this.#random(NONCE_BYTES)),
-          decide: (job) => this.#decide(job, session),
-        });
+        const claimed = await claimJob(this.#store, jobId, this.#requestFor(session));
         if (claimed) return claimed;
       } finally {
         this.#underWay.release(jobId);
       }
     }
     return undefined;
+  }
+
+  #requestFor(session: MinerLink): ClaimRequest {
+    const { minerId, capabilities } = session.profile;
+    return {
+      minerId,
+      models: this.#candidates.usable(session).capabilities.models,
+      digestOf: (name) => capabilities.models.find((model) => model.name === name)?.digest ?? "",
+      meters: this.#meters,
+      instance: this.#instance,
+      coordinatorId: this.#coordinatorId,
+      maxOutputBytes: this.#config.max_output_bytes,
+      now: this.#clock.now(),
+      nonce: toHex(this.#random(NONCE_BYTES)),
+      decide: (job) => this.#decide(job, session),
+    };
   }
 
   /**
@@ -289,7 +346,10 @@ export class Dispatcher {
   }
 
   /** Turns a granted lease into an offer. A session that closed meanwhile leaves the lease to run out. */
-  #offer(session: MinerLink, { job, terms, termsHash, meter, payload, prefix }: Claimed): void {
+  #offer(
+    session: MinerLink,
+    { job, terms, termsHash, meter, payload, prefix }: Omit<Claimed, "place">,
+  ): void {
     const now = this.#clock.monotonic();
     const leaseMs = this.#config.lease_seconds * 1000;
     const deadlineMs = Math.max(1, job.max_run_ms - job.run_ms);

@@ -42,6 +42,7 @@ async function openIntake(...ids: readonly string[]) {
     }),
     requirements,
     backlog: { queued: 0 },
+    takeAtOnce: () => undefined,
   });
   return { store, intake };
 }

@@ -10,15 +10,16 @@ import type { BusEvents } from "../../wire/events.ts";
 import type { JobPayload, JobSubmission } from "../../wire/jobs.ts";
 import type { PrefixAffinity } from "./affinity.ts";
 import type { CoordinatorConfig } from "./config.ts";
+import type { TakenAtOnce } from "./dispatcher.ts";
 import type { FairShare } from "./fair-share.ts";
 import type { Backlog } from "./leases.ts";
 import type { QueueMetrics } from "./metrics.ts";
 import type { Store } from "./ports.ts";
 import type { QueueViews } from "./queue-view.ts";
 import { type Requirements, toNeed } from "./requirements.ts";
-import { type Holder, isKeyTaken } from "./store/idempotency.ts";
+import { type Holder, isKeyTaken, type TakenKey } from "./store/idempotency.ts";
 import type { NewJob } from "./store/jobs.ts";
-import { storeSubmission } from "./store/submissions.ts";
+import { storeSubmission, storeTakenSubmission } from "./store/submissions.ts";
 import type { JobTable } from "./tables.ts";
 import { toJobView } from "./views.ts";
 import type { WaitTimes } from "./wait-times.ts";
@@ -83,6 +84,7 @@ export class Intake {
   readonly #waits: WaitTimes;
   readonly #metrics: QueueMetrics;
   readonly #backlog: Backlog;
+  readonly #takeAtOnce: (job: JobTable) => TakenAtOnce | undefined;
 
   constructor(options: {
     store: Store;
@@ -97,6 +99,8 @@ export class Intake {
     waits: WaitTimes;
     queueMetrics: QueueMetrics;
     backlog: Backlog;
+    /** Takes a miner's slot for a job that need not wait. */
+    takeAtOnce: (job: JobTable) => TakenAtOnce | undefined;
   }) {
     this.#store = options.store;
     this.#bus = options.bus;
@@ -110,6 +114,7 @@ export class Intake {
     this.#waits = options.waits;
     this.#metrics = options.queueMetrics;
     this.#backlog = options.backlog;
+    this.#takeAtOnce = options.takeAtOnce;
   }
 
   /**
@@ -131,24 +136,12 @@ export class Intake {
       priority: job.priority,
       created_at: job.requested_at,
     };
-    const place = this.#fair.enter(job);
-    const leave = (): void => this.#fair.withdraw({ ...job, ...place });
-    let earlier: Holder | undefined;
-    try {
-      earlier = await this.#store.operation(storeSubmission, toNewJob(job), place, key);
-    } catch (error) {
-      leave();
-      throw error;
-    }
+    this.#affinity.enter(job.job_id, clientId, submission.payload);
+    const earlier = await this.#storeJob(job, key);
     if (!earlier) {
-      // Before anybody hears of it: a miner does not look where nothing waits.
-      this.#backlog.queued++;
       this.#waits.submitted(requirementId, maxTokensOf(submission.payload));
-      this.#affinity.enter(job.job_id, clientId, submission.payload);
-      this.#bus.emit("job.queued", { job_id: job.job_id, requirement_id: requirementId });
       return { status: CREATED, text: toText(job, submission.payload), replayed: false };
     }
-    leave();
     if (earlier.body_sha256 !== idempotency?.bodySha256) {
       throw new AppError(
         "IDEMPOTENCY_MISMATCH",
@@ -164,6 +157,46 @@ export class Intake {
       priority: earlier.priority,
     };
     return { status: CREATED, text: toText(submitted, payload), replayed: true };
+  }
+
+  /** Stores a job: a miner takes it at once, or it waits. Returns what holds its key, if that is taken. */
+  async #storeJob(job: JobTable, key: TakenKey | undefined): Promise<Holder | undefined> {
+    const taken = this.#takeAtOnce(job);
+    return taken ? this.#storeTaken(job, key, taken) : this.#storeWaiting(job, key);
+  }
+
+  async #storeTaken(
+    job: JobTable,
+    key: TakenKey | undefined,
+    { grant, end }: TakenAtOnce,
+  ): Promise<Holder | undefined> {
+    let isStored = false;
+    try {
+      const earlier = await this.#store.operation(storeTakenSubmission, toNewJob(job), grant, key);
+      isStored = !earlier;
+      return earlier;
+    } finally {
+      end(isStored);
+    }
+  }
+
+  async #storeWaiting(job: JobTable, key: TakenKey | undefined): Promise<Holder | undefined> {
+    const { job_id, requirement_id } = job;
+    const place = this.#fair.enter(job);
+    let earlier: Holder | undefined;
+    let isStored = false;
+    try {
+      earlier = await this.#store.operation(storeSubmission, toNewJob(job), place, key);
+      isStored = !earlier;
+    } finally {
+      if (!isStored) this.#fair.withdraw({ ...job, ...place });
+    }
+    if (isStored) {
+      // Before anybody hears of it: a miner does not look where nothing waits.
+      this.#backlog.queued++;
+      this.#bus.emit("job.queued", { job_id, requirement_id });
+    }
+    return earlier;
   }
 
   /**

@@ -14,7 +14,7 @@ import { markDeactivated, markDrained, upsertMiner } from "./store/miners.ts";
 import { noteModels } from "./store/models.ts";
 import { storePortions } from "./store/portions.ts";
 import { internRequirement, markReady, park, pruneRequirements, unpark, unparkAll } from "./store/queue.ts";
-import { storeSubmission } from "./store/submissions.ts";
+import { storeSubmission, storeTakenSubmission } from "./store/submissions.ts";
 import { addTemplate, deleteTemplate } from "./store/templates.ts";
 
 /** What the coordinator writes. */
@@ -41,6 +41,7 @@ export const coordinatorProcedures = defineProcedures({
   raisePriority,
   storePortions,
   storeSubmission,
+  storeTakenSubmission,
   unpark,
   unparkAll,
   upsertMiner,

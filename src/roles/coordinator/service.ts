@@ -127,6 +127,7 @@ export class Coordinator {
       ...this.#queueing,
       requirements: this.#requirements,
       backlog: this.#backlog,
+      takeAtOnce: (job) => this.#running?.dispatcher.takeAtOnce(job),
     });
   }
 

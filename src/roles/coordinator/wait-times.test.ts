@@ -156,7 +156,12 @@ async function play(seed: number, arrivals: readonly Arrival[]): Promise<Outcome
     coordinatorId: IDENTITY.id,
   });
   const bus = createBus<BusEvents>(() => {});
-  const intake = new Intake({ ...shared, bus, ids: createIds(clock) });
+  const intake = new Intake({
+    ...shared,
+    bus,
+    ids: createIds(clock),
+    takeAtOnce: () => undefined,
+  });
 
   const jobs = new Map<string, { arrival: Arrival; outcome: Outcome; at: number }>();
   const ends: { at: number; miner: RunMiner; lease: Lease }[] = [];

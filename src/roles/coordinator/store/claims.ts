@@ -46,12 +46,21 @@ const updateClaimed = prepared<Pick<LeaseGrant, "job_id" | "token" | "miner_id" 
  * offer. Undefined where the job does not wait any more, or has run since it was read.
  */
 export async function grantLease(tx: Db, grant: LeaseGrant): Promise<Granted | undefined> {
-  const { job_id, token, miner_id, model, now, segment } = grant;
   const claimed = await updateClaimed.first(tx, grant);
   if (!claimed) return undefined;
-  const place = await dequeue(tx, job_id);
-  if (!place) throw new Error(`job ${job_id} waits outside the queue`);
+  const place = await dequeue(tx, grant.job_id);
+  if (!place) throw new Error(`job ${grant.job_id} waits outside the queue`);
+  await begin(tx, grant);
+  return { place, priority: claimed.priority };
+}
+
+/** Grants the first lease on a job that this operation has stored, and that never waits. */
+export async function grantFirstLease(tx: Db, grant: LeaseGrant): Promise<void> {
+  await updateClaimed.first(tx, grant);
+  await begin(tx, grant);
+}
+
+async function begin(tx: Db, { job_id, token, miner_id, model, now, segment }: LeaseGrant): Promise<void> {
   if (model !== null) await setModel(tx, { job_id, model });
   await insertSegment(tx, { job_id, token, miner_id, started_at: now, ...segment });
-  return { place, priority: claimed.priority };
 }

@@ -64,6 +64,11 @@ const insertQueueRow = prepared<QueueTable>()((db, p) =>
   }),
 );
 
+/** Stores a job that does not wait: the caller grants its first lease in the same operation. */
+export async function insertUnqueuedJob(tx: Db, job: NewJob): Promise<void> {
+  await insertJobRow.run(tx, job);
+}
+
 /** Stores a job and puts it into the queue. */
 export async function insertJob(tx: Db, job: NewJob, place: QueuePlace): Promise<void> {
   await insertJobRow.run(tx, job);
