@@ -36,10 +36,10 @@ export function mainBundle(info: BuildInfo): BuildOptions & { write: false } {
   };
 }
 
-/** The writer's thread: a script, since a thread that is started from text runs one. */
-export function writerBundle(): BuildOptions & { write: false } {
+/** The store's threads: a script, since a thread that is started from text runs one. */
+export function storeThreadBundle(): BuildOptions & { write: false } {
   const { banner: _, ...common } = COMMON;
-  return { ...common, entryPoints: ["src/app/writer-thread.ts"], format: "cjs", plugins: [englishOnly] };
+  return { ...common, entryPoints: ["src/app/store-thread.ts"], format: "cjs", plugins: [englishOnly] };
 }
 
 /** What `LlamaLibrary` in the miner's engines names: the rest of node-llama-cpp is left out. */

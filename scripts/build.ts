@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build, type Metafile, type OutputFile } from "esbuild";
-import { mainBundle, writerBundle } from "../esbuild.config.ts";
+import { mainBundle, storeThreadBundle } from "../esbuild.config.ts";
 import {
   ARGON2_ASSET,
   type AssetManifest,
@@ -16,7 +16,7 @@ import {
   MANIFEST_ASSET,
   MODEL_ASSET,
   SQLITE_ASSET,
-  WRITER_ASSET,
+  STORE_THREAD_ASSET,
 } from "../src/app/assets/manifest.ts";
 import { TOKENIZERS } from "../src/app/assets/tokenizers.ts";
 import type { BuildInfo } from "../src/app/build-info.ts";
@@ -73,11 +73,11 @@ const argon2File = (arch: string): string =>
 /** Writes the assets of the single file into `directory`, each under its name. `program` is what main is made of. */
 async function writeAssets(directory: string, program: Metafile): Promise<Record<string, string>> {
   const { archive, manifest: llama, metafile } = await packLlamaRuntime(root);
-  const writer = await build({ ...writerBundle(), metafile: true });
+  const writer = await build({ ...storeThreadBundle(), metafile: true });
   const programs = [program, writer.metafile, metafile];
   const plain = {
     [LICENSES_ASSET]: Buffer.from(JSON.stringify(collectLicenses(root, programs))),
-    [WRITER_ASSET]: Buffer.from(contentsOf(writer.outputFiles)),
+    [STORE_THREAD_ASSET]: Buffer.from(contentsOf(writer.outputFiles)),
     ...Object.fromEntries(
       [MODEL_ASSET, ...TOKENIZERS.map(({ asset }) => asset)].map((name) => [
         name,

@@ -15,7 +15,7 @@ import type { AccessTables } from "./access/tables.ts";
 import { MIGRATIONS, RELEASED_MIGRATIONS } from "./migrations.ts";
 import { loadSqliteBinding } from "./native.ts";
 import { createProcedures } from "./procedures.ts";
-import { startWriterThread } from "./start-writer-thread.ts";
+import { startStoreThread } from "./start-store-thread.ts";
 import { backUpBeforeUpgrade } from "./upgrade-backup.ts";
 
 /** All tables of the one database. */
@@ -63,10 +63,14 @@ export async function openStore(options: {
     if (migrated.length > 0) log.info({ migrations: migrated }, "database schema brought up to date");
     database.useThread({
       procedures: createProcedures(),
-      start: () => startWriterThread(config.cache_dir),
+      start: (job) => startStoreThread(config.cache_dir, job),
       busyMs: config.database.writer_busy_ms,
       onMoved: () => log.info("writes have a thread of their own now"),
-      onRefused: (error) => log.error({ err: error }, "writes stay in the main thread"),
+      onRefused: (error) =>
+        log.error(
+          { err: error },
+          "a thread of the store is missing; its work is done elsewhere, more slowly",
+        ),
     });
     return withLock(database, lock);
   } catch (error) {

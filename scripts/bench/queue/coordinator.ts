@@ -2,7 +2,7 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { createProcedures } from "../../../src/app/procedures.ts";
-import { startWriterThread } from "../../../src/app/start-writer-thread.ts";
+import { startStoreThread } from "../../../src/app/start-store-thread.ts";
 import { BYTES_ONLY } from "../../../src/domain/job/meters.ts";
 import { createBus } from "../../../src/kernel/bus.ts";
 import { createSystemClock } from "../../../src/kernel/clock.ts";
@@ -45,7 +45,7 @@ export async function openCoordinatorDatabase(
   // As a busy daemon writes: nothing is measured before it does.
   database.useThread({
     procedures: createProcedures(),
-    start: () => startWriterThread(directory),
+    start: (job) => startStoreThread(directory, job),
     busyMs: 0,
     onRefused(error) {
       throw error;

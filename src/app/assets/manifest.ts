@@ -5,8 +5,8 @@ export const MANIFEST_ASSET = "manifest.json";
 export const SQLITE_ASSET = "better-sqlite3.node";
 export const ARGON2_ASSET = "argon2.node";
 export const MODEL_ASSET = "aitbc-tiny.gguf";
-/** The code of the writer's thread. */
-export const WRITER_ASSET = "writer.cjs";
+/** The code of the store's threads. */
+export const STORE_THREAD_ASSET = "store-thread.cjs";
 export const LLAMA_ASSET = "llama-runtime.zst";
 /** Names and licences of everything by others in the single file. */
 export const LICENSES_ASSET = "licenses.json";

@@ -3,13 +3,13 @@ import { AppError } from "../errors.ts";
 import type { BatchBounds, BatchReport } from "./group-commit.ts";
 import { createHandle } from "./handle.ts";
 import { assertOutsideOperation } from "./operation.ts";
-import { OperationRunner, type WriterThreadOptions } from "./operation-runner.ts";
+import { OperationRunner, type StoreThread, type WriterThreadOptions } from "./operation-runner.ts";
 import { openReader } from "./pragmas.ts";
 import { readRule } from "./rules.ts";
 import { isStorageFailure } from "./sqlite.ts";
 import { Statements } from "./statements.ts";
 
-export type { BatchBounds, BatchReport, WriterThreadOptions };
+export type { BatchBounds, BatchReport, StoreThread, WriterThreadOptions };
 
 export interface DatabaseOptions {
   /** The database file; made if it does not exist. */
@@ -67,7 +67,7 @@ export function openDatabase<Schema>(options: DatabaseOptions): Database<Schema>
   const { path, batch, maxPageCount, nativeBinding } = options;
   const totals = { commits: 0, operations: 0 };
   const runner = new OperationRunner(
-    { path, batch, maxPageCount, busy: false },
+    { path, batch, maxPageCount },
     {
       onFatal: options.onFatal,
       onBatch(report, schemaChanged) {

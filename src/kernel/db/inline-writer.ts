@@ -1,8 +1,8 @@
 import type { Transaction } from "kysely";
 import type { AppError } from "../errors.ts";
 import { BATCH_BOUNDS, type BatchBounds, type BatchReport, GroupCommit } from "./group-commit.ts";
-import { LogRoom } from "./log-room.ts";
-import { LOG_BYTES, openWriter } from "./pragmas.ts";
+import { openWriter } from "./pragmas.ts";
+import { WriteLog } from "./write-log.ts";
 import { Writer } from "./writer.ts";
 
 /** Where and how a writer writes. Plain data: it may be opened in another thread. */
@@ -12,8 +12,6 @@ export interface WriterSettings {
   readonly batch: BatchBounds | undefined;
   /** Largest size of the file in pages of 4 KiB; past it writes fail as on a full disk. */
   readonly maxPageCount: number | undefined;
-  /** Whether much will be written: the log is then made as long as it will become. */
-  readonly busy: boolean;
 }
 
 /** What a writer tells its owner. */
@@ -22,20 +20,23 @@ export interface WriterEvents {
   onFatal(error: AppError): void;
   /** Called after each commit; `schemaChanged`: what is compiled for the old schema must be compiled anew. */
   onBatch(report: BatchReport, schemaChanged: boolean): void;
+  /** Of a busy writer: the log is long, and should be brought into the file beside it. */
+  readonly onLongLog?: (() => void) | undefined;
 }
 
 /** The one writing connection, and the operations that run on it in this thread. */
 export class InlineWriter {
   readonly #raw: ReturnType<typeof openWriter>;
   readonly #commits: GroupCommit;
-  readonly #room: LogRoom | undefined;
+  readonly #log: WriteLog | undefined;
 
   /** Opens the database. Errors: STORAGE_UNSAFE, STORAGE_UNAVAILABLE. */
   constructor(settings: WriterSettings, events: WriterEvents, nativeBinding: object | undefined) {
-    this.#raw = openWriter(settings.path, nativeBinding);
+    const { onLongLog } = events;
+    this.#raw = openWriter(settings.path, nativeBinding, onLongLog !== undefined);
     if (settings.maxPageCount !== undefined) this.#raw.pragma(`max_page_count = ${settings.maxPageCount}`);
-    const room = settings.busy ? new LogRoom(`${settings.path}-wal`, LOG_BYTES) : undefined;
-    this.#room = room;
+    const log = onLongLog && new WriteLog(this.#raw, settings.path, onLongLog);
+    this.#log = log;
     let schemaChanged = false;
     const writer = new Writer(this.#raw, () => {
       schemaChanged = true;
@@ -46,7 +47,7 @@ export class InlineWriter {
       onBatch(report) {
         events.onBatch(report, schemaChanged);
         schemaChanged = false;
-        room?.grow();
+        log?.committed();
       },
     });
   }
@@ -67,6 +68,11 @@ export class InlineWriter {
     this.#commits.fail(cause);
   }
 
+  /** The log was brought into the file, as `onLongLog` asked. */
+  checkpointed(): void {
+    this.#log?.checkpointed();
+  }
+
   /** Takes nothing new, and waits for what has come. */
   drain(): Promise<void> {
     return this.#commits.close();
@@ -74,7 +80,7 @@ export class InlineWriter {
 
   /** Closes the connection, after `drain`. */
   async close(): Promise<void> {
-    this.#room?.[Symbol.dispose]();
+    this.#log?.[Symbol.dispose]();
     this.#raw.close();
   }
 }

@@ -10,8 +10,8 @@ import { LogRoom } from "./log-room.ts";
 const STEP_BYTES = 256 * 1024;
 
 async function openBusy(path: string): Promise<InlineWriter> {
-  const events = { onFatal() {}, onBatch() {} };
-  const settings = { path, batch: undefined, maxPageCount: undefined, busy: true };
+  const events = { onFatal() {}, onBatch() {}, onLongLog() {} };
+  const settings = { path, batch: undefined, maxPageCount: undefined };
   const writer = new InlineWriter(settings, events, undefined);
   onTestFinished(async () => {
     await writer.drain();

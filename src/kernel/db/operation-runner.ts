@@ -5,13 +5,16 @@ import { InlineWriter, type WriterEvents, type WriterSettings } from "./inline-w
 import type { ProcedureBody, Procedures } from "./procedures.ts";
 import { ThreadWriter } from "./thread-writer.ts";
 
+/** What a thread of the store is for. */
+export type StoreThread = "writer" | "checkpoints";
+
 /** How operations come to a thread of their own. */
 export interface WriterThreadOptions {
   /** All that the database runs from here on. */
   readonly procedures: Procedures;
-  /** Starts a thread that runs `serveWriter` with the same procedures. */
-  readonly start: () => Worker;
-  /** Called when the thread could not be started: operations stay in this one. */
+  /** Starts a thread that runs `serveWriter` with the same procedures, or `serveCheckpoints`. */
+  readonly start: (job: StoreThread) => Worker;
+  /** Called when a thread could not be started: what it is for stays where it is. */
   readonly onRefused: (error: unknown) => void;
   /** Called when operations run in the thread. */
   readonly onMoved?: () => void;
@@ -113,7 +116,11 @@ export class OperationRunner {
   async #move({ start, onRefused, onMoved }: WriterThreadOptions): Promise<void> {
     let thread: ThreadWriter;
     try {
-      thread = new ThreadWriter(start(), this.#events);
+      thread = new ThreadWriter(
+        start("writer"),
+        { start: () => start("checkpoints"), onBroken: onRefused },
+        this.#events,
+      );
       await thread.loaded;
     } catch (error) {
       onRefused(error);
@@ -123,7 +130,7 @@ export class OperationRunner {
     await this.#inline.drain();
     await this.#inline.close();
     if (this.#failed) thread.fail(new AppError("STORAGE_UNAVAILABLE", "the storage failed"));
-    else thread.open({ ...this.#settings, busy: true });
+    else thread.open(this.#settings);
     onMoved?.();
   }
 }

@@ -8,13 +8,18 @@ const SYNCHRONOUS_FULL = 2;
 /** Page cache of each connection, filled as needed: the hot pages of a million queued jobs fit. */
 const CACHE_KIB = 32 * 1024;
 /**
- * A checkpoint starts with the commit that takes the WAL past this many pages (of 4 KiB): 125 MiB. Pages that many
+ * A checkpoint starts when the WAL is longer than this many pages (of 4 KiB): 63 MiB. Pages that many
  * commits change, such as those of an index in random order, are copied once, which halves what the disk must do.
- * After a crash all of it is read again, in some 0.2 s.
+ * After a crash all of it is read again, in some 0.1 s.
  */
-const CHECKPOINT_PAGES = 32_000;
-/** What the log has by then: a header of 32 bytes, and frames of a page with a header of 24. */
-export const LOG_BYTES = 32 + CHECKPOINT_PAGES * (4096 + 24);
+export const CHECKPOINT_PAGES = 16_000;
+/**
+ * What the log of a busy writer may grow to before the writer brings it into the file itself: a thread beside it
+ * does so from CHECKPOINT_PAGES on.
+ */
+const BUSY_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES;
+/** What it usually grows to meanwhile: a header of 32 bytes, and frames of a page with a header of 24. */
+export const LOG_BYTES = 32 + 2 * CHECKPOINT_PAGES * (4096 + 24);
 /** What a WAL file that a long reader let grow is cut back to at the next checkpoint. */
 const WAL_KEEP_BYTES = 160 * 1024 * 1024;
 
@@ -22,14 +27,14 @@ const WAL_KEEP_BYTES = 160 * 1024 * 1024;
  * Opens the one writing connection: WAL, a flush on every commit, foreign keys.
  * Errors: STORAGE_UNSAFE when SQLite does not do what it was told, STORAGE_UNAVAILABLE.
  */
-export function openWriter(path: string, nativeBinding?: object): RawDatabase {
+export function openWriter(path: string, nativeBinding?: object, busy = false): RawDatabase {
   // SQLite would make it readable by others. Never touched while it exists: closing a file drops its locks.
   if (!existsSync(path)) createPrivateFile(path);
   const raw = openConfigured(path, { readonly: false, nativeBinding }, (writer) => {
     writer.pragma("journal_mode = WAL");
     writer.pragma("synchronous = FULL");
     writer.pragma("foreign_keys = ON");
-    writer.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    writer.pragma(`wal_autocheckpoint = ${busy ? BUSY_CHECKPOINT_PAGES : CHECKPOINT_PAGES}`);
     writer.pragma(`journal_size_limit = ${WAL_KEEP_BYTES}`);
   });
   try {

@@ -66,6 +66,7 @@ export function serveWriter(
                 failure = toPlainError(error);
                 tellSoon();
               },
+              onLongLog: () => send({ type: "long-log" }),
               onBatch: (report, schemaChanged) => void batches.push({ report, schemaChanged }),
             },
             nativeBinding,
@@ -79,6 +80,9 @@ export function serveWriter(
         break;
       case "fail":
         writer?.fail(message.error);
+        break;
+      case "checkpointed":
+        writer?.checkpointed();
         break;
       case "close":
         void closeWriter(writer).then(() => {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { codeOf, openNotes } from "../../../test/harness/database.ts";
 import {
   addCoin,
@@ -11,13 +12,15 @@ import {
   dawdle,
   listNotes,
 } from "../../../test/harness/note-procedures.ts";
-import type { DatabaseOptions } from "./database.ts";
+import type { DatabaseOptions, StoreThread } from "./database.ts";
 
 const THREAD = new URL("../../../test/harness/note-thread.ts", import.meta.url);
+const startThread = (job: StoreThread): Worker => new Worker(THREAD, { workerData: job });
+const LogState = z.object({ log: z.int() });
 const BIG = "x".repeat(1_000_000);
 
 /** A database whose writer moves at the first commit. */
-async function openThreaded(options: Partial<DatabaseOptions> = {}, start = () => new Worker(THREAD)) {
+async function openThreaded(options: Partial<DatabaseOptions> = {}, start = startThread) {
   const notes = await openNotes(options);
   const refused: unknown[] = [];
   const known = Promise.withResolvers<void>();
@@ -41,7 +44,7 @@ describe("a writer in a thread of its own", () => {
     const notes = await openNotes();
     notes.useThread({
       procedures: createNoteProcedures(),
-      start: () => new Worker(THREAD),
+      start: startThread,
       onRefused() {},
       busyMs: 0,
     });
@@ -97,7 +100,7 @@ describe("a writer in a thread of its own", () => {
     const notes = await openNotes();
     notes.useThread({
       procedures: createNoteProcedures(),
-      start: () => new Worker(THREAD),
+      start: startThread,
       onRefused() {},
       busyMs: 1000,
     });
@@ -161,4 +164,33 @@ describe("a writer in a thread of its own", () => {
     expect(notes.refused).toHaveLength(1);
     expect(notes.fatal).toEqual([]);
   });
+
+  it("has its log brought into the file beside it, and begins it anew", async () => {
+    const notes = await openThreaded();
+    for (let note = 0; note < 80; note++) await notes.operation(addNote, `big ${note}`, BIG);
+    const pages = (): number =>
+      z.tuple([LogState]).parse(notes.witness.pragma("wal_checkpoint(NOOP)"))[0].log;
+    expect(pages()).toBeGreaterThan(16_000);
+    // It goes on meanwhile; what it adds is little, so that the rest is soon small enough for itself.
+    let note = 0;
+    while (pages() > 16_000) await notes.operation(addNote, `small ${note++}`, "");
+    expect(notes.committed()).toHaveLength(80 + note);
+    expect(notes.fatal).toEqual([]);
+  }, 30_000);
+
+  it("goes on alone when there can be no thread for that", async () => {
+    const broken = Promise.withResolvers<unknown>();
+    const notes = await openThreaded({}, (job) => {
+      if (job === "writer") return startThread(job);
+      const worker = new Worker(new URL("./no-such-thread.ts", import.meta.url));
+      worker.once("error", broken.resolve);
+      return worker;
+    });
+    for (let note = 0; note < 80; note++) await notes.operation(addNote, `big ${note}`, BIG);
+    await broken.promise;
+    await notes.operation(addNote, "later", "");
+    expect(notes.committed()).toHaveLength(81);
+    expect(notes.refused).toHaveLength(1);
+    expect(notes.fatal).toEqual([]);
+  }, 30_000);
 });

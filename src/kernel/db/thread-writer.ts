@@ -1,5 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import { AppError } from "../errors.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import type { WriterEvents, WriterSettings } from "./inline-writer.ts";
 import {
   type FromWriter,
@@ -19,13 +20,24 @@ const MAX_PENDING = 16_384;
  */
 const HEAD_START = 32;
 
+/** How the writer gets a second thread, which brings its log into the file. */
+export interface CheckpointThread {
+  /** Starts a thread that runs `serveCheckpoints`. */
+  readonly start: () => Worker;
+  /** Hears that there is none. */
+  readonly onBroken: (error: unknown) => void;
+}
+
 /**
  * Operations in a thread of their own, which runs `serveWriter`: this one goes on while the disk is busy. What
  * comes in one turn of the event loop leaves in one message.
  */
 export class ThreadWriter {
   readonly #worker: Worker;
+  readonly #startCheckpoints: () => Worker;
+  readonly #onBroken: (error: unknown) => void;
   readonly #events: WriterEvents;
+  #checkpoints: Checkpoints | undefined;
   readonly #loaded = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
@@ -38,8 +50,10 @@ export class ThreadWriter {
   #failure: AppError | undefined;
   #closing = false;
 
-  constructor(worker: Worker, events: WriterEvents) {
+  constructor(worker: Worker, checkpoints: CheckpointThread, events: WriterEvents) {
     this.#worker = worker;
+    this.#startCheckpoints = checkpoints.start;
+    this.#onBroken = checkpoints.onBroken;
     this.#events = events;
     worker.on("message", (message: FromWriter) => this.#receive(message));
     worker.on("error", (error: unknown) => this.#lost(error));
@@ -61,6 +75,11 @@ export class ThreadWriter {
   /** Opens the database there. What came before runs then. */
   open(settings: WriterSettings): void {
     this.#isOpen = true;
+    this.#checkpoints = new Checkpoints(settings.path, this.#startCheckpoints, {
+      onEnded: () => this.#failure ?? this.#post({ type: "checkpointed" }),
+      onFailed: (error) => this.fail(error),
+      onBroken: this.#onBroken,
+    });
     this.#post({ type: "open", settings });
     this.#flush();
   }
@@ -102,6 +121,7 @@ export class ThreadWriter {
 
   /** Closes the connection and ends the thread, after `drain`. */
   async close(): Promise<void> {
+    await this.#checkpoints?.close();
     if (this.#failure === undefined) this.#post({ type: "close" });
     await this.#closed.promise;
     await this.#worker.terminate();
@@ -151,6 +171,9 @@ export class ThreadWriter {
           this.#events.onBatch(report, schemaChanged);
         }
         if (message.failure) this.#lost(fromPlainError(message.failure));
+        break;
+      case "long-log":
+        this.#checkpoints?.run();
         break;
       case "failed":
         this.#lost(fromPlainError(message.error));

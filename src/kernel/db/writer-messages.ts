@@ -14,6 +14,7 @@ export type ToWriter =
   | { readonly type: "open"; readonly settings: WriterSettings }
   | { readonly type: "operations"; readonly operations: readonly OperationMessage[] }
   | { readonly type: "fail"; readonly error: PlainError }
+  | { readonly type: "checkpointed" }
   | { readonly type: "close" };
 
 /** How an operation ended: after its COMMIT. */
@@ -32,6 +33,8 @@ export type FromWriter =
       /** Why nothing runs any more. */
       readonly failure: PlainError | undefined;
     }
+  /** The log should be brought into the file; to be answered with `checkpointed`. */
+  | { readonly type: "long-log" }
   /** The database could not be opened. */
   | { readonly type: "failed"; readonly error: PlainError }
   | { readonly type: "closed" };

@@ -53,7 +53,13 @@ async function openEnded() {
 describe("a stream", () => {
   it.each([0, 1, 2, 3, 4])("resumed after chunk %i goes on with the next one", async (after) => {
     const { store, streams, jobId } = await openEnded();
-    const source = { store, streams, maxReaders: 10, queueView: async () => undefined };
+    const source = {
+      store,
+      streams,
+      maxReaders: 10,
+      queueView: async () => undefined,
+      isUnwritten: () => false,
+    };
     const ids: number[] = [];
     const texts: string[] = [];
     for await (const item of readEvents(source, jobId, after, new AbortController().signal)) {
@@ -68,7 +74,7 @@ describe("a stream", () => {
   it("takes its place when it is asked for, and gives it back when its reader goes without having read", async () => {
     const { store, jobId } = await openEnded();
     const streams = new Streams();
-    const source = { store, streams, queueView: async () => undefined };
+    const source = { store, streams, queueView: async () => undefined, isUnwritten: () => false };
     const reader = new AbortController();
     readEvents(source, jobId, 0, reader.signal);
     expect(streams.readers).toBe(1);
@@ -83,7 +89,7 @@ describe("a stream", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const streams = new Streams();
-    const source = { store, streams, queueView: async () => undefined };
+    const source = { store, streams, queueView: async () => undefined, isUnwritten: () => false };
     const items = readEvents(source, jobId, 0, new AbortController().signal);
     vi.advanceTimersByTime(UNREAD_STREAM_MS);
     expect(streams.readers).toBe(0);

@@ -24,6 +24,8 @@ interface EventSource {
   readonly store: Store;
   readonly streams: Streams;
   queueView(job: JobTable): Promise<QueueView | undefined>;
+  /** Whether a lease of this process works on the job and nothing of its text is stored, nor about to be. */
+  isUnwritten(jobId: string): boolean;
 }
 
 /**
@@ -81,7 +83,7 @@ async function* read(
         job = await findJob(store.db, jobId);
         stateVersion = look.stateVersion;
         if (!job) return;
-        if (job.token === 0) streams.unbegun(jobId);
+        if (job.token === 0 || source.isUnwritten(jobId)) streams.unbegun(jobId);
         format ??= formatOf(job) === "deltas" ? { format: "deltas" } : {};
         if (isPatient && job.state === "QUEUED") {
           isPatient = false;

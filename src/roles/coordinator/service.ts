@@ -320,6 +320,7 @@ export class Coordinator {
       store: this.#deps.store,
       streams: this.#streams,
       queueView: (row: JobTable) => this.#queueing.queue.view(row),
+      isUnwritten: (id: string) => this.#leases.find(id)?.lastSeq === 0,
     };
     return readEvents(source, jobId, afterSeq, signal);
   }

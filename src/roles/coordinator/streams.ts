@@ -91,8 +91,8 @@ export class Streams {
   }
 
   /**
-   * A reader has seen, after it was registered, that the job had no lease yet: so no chunk is older than the ring,
-   * and nothing need be read from the database.
+   * A reader has seen, after it was registered, that nothing of the job was stored yet: so no chunk is older than the
+   * ring, and nothing need be read from the database.
    */
   unbegun(jobId: string): void {
     const stream = this.#get(jobId);
