@@ -119,11 +119,6 @@ export class Delivery {
     await this.#tail;
   }
 
-  /** Resolves when the flush that is under way has ended: then nothing taken earlier is still unstored. */
-  async settled(): Promise<void> {
-    await this.#tail;
-  }
-
   async #flush(): Promise<void> {
     const portions = [...this.#waiting].filter((lease) => !lease.ended && lease.hasPending).map(takePortion);
     this.#waiting.clear();
