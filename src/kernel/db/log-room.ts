@@ -1,7 +1,9 @@
-import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, statfsSync, writeSync } from "node:fs";
 
 /** What the log is lengthened by at once, in bytes: its flush takes no longer than that of a large batch. */
 const STEP_BYTES = 256 * 1024;
+/** Room on the disk below which the log is left as it is, as a multiple of what it may become. */
+const LEAST_ROOM = 8;
 
 /**
  * Lengthens SQLite's write-ahead log ahead of the writer, by zeros. A flush of blocks that the file has already takes
@@ -13,12 +15,14 @@ export class LogRoom implements Disposable {
   readonly #file: number;
   readonly #targetBytes: number;
   readonly #zeros = Buffer.alloc(STEP_BYTES);
-  #done = false;
+  #done: boolean;
 
   /** `path` is the log's, which must exist. */
   constructor(path: string, targetBytes: number) {
     this.#file = openSync(path, "r+");
     this.#targetBytes = targetBytes;
+    const { bavail, bsize } = statfsSync(path);
+    this.#done = bavail * bsize < LEAST_ROOM * targetBytes;
   }
 
   /** Adds a step, until the log is as long as it may become. A disk without room is left to SQLite to complain of. */

@@ -45,6 +45,7 @@ export class OperationRunner {
     this.#settings = settings;
     this.#events = {
       onFatal: (error) => {
+        if (this.#failed) return;
         this.#failed = true;
         events.onFatal(error);
       },

@@ -4,6 +4,8 @@ import type { RawDatabase } from "./sqlite.ts";
 
 /** Commits between two looks at the length of the log. */
 const LOOK_EVERY = 16;
+/** Commits after which a checkpoint is asked for again that got no further: a reader of an old state was in its way. */
+const STUCK_COMMITS = 1_024;
 /** Pages that the writer brings into the file itself, at the end of a checkpoint: some milliseconds of work. */
 const LAST_PAGES = 1_000;
 
@@ -24,7 +26,9 @@ export class WriteLog implements Disposable {
   readonly #room: LogRoom;
   readonly #onLong: () => void;
   #commits = 0;
-  #asked = false;
+  #nextLook = LOOK_EVERY;
+  /** What was in the file when a checkpoint was asked for; undefined while none is under way. */
+  #askedAt: number | undefined;
 
   /** `onLong` asks for a checkpoint beside the writer; `checkpointed` answers it. */
   constructor(raw: RawDatabase, path: string, onLong: () => void) {
@@ -35,13 +39,17 @@ export class WriteLog implements Disposable {
 
   committed(): void {
     this.#room.grow();
-    if (++this.#commits % LOOK_EVERY === 0 && !this.#asked) this.#look();
+    if (++this.#commits < this.#nextLook || this.#askedAt !== undefined) return;
+    this.#nextLook = this.#commits + LOOK_EVERY;
+    this.#look();
   }
 
   /** The checkpoint that was asked for has ended. */
   checkpointed(): void {
-    this.#asked = false;
-    this.#look();
+    const before = this.#askedAt ?? 0;
+    this.#askedAt = undefined;
+    if (this.#checkpoint("NOOP").checkpointed > before) this.#look();
+    else this.#nextLook = this.#commits + STUCK_COMMITS;
   }
 
   [Symbol.dispose](): void {
@@ -55,7 +63,7 @@ export class WriteLog implements Disposable {
       this.#checkpoint("PASSIVE");
       return;
     }
-    this.#asked = true;
+    this.#askedAt = checkpointed;
     this.#onLong();
   }
 

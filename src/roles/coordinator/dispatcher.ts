@@ -167,23 +167,28 @@ export class Dispatcher {
     }
     const waiting = new Set(this.#fair.classes);
     if (this.#candidates.classesOf(session).some((id) => waiting.has(id))) return undefined;
-    session.claiming++;
     const ticket = this.#fair.beginClaim();
     ticket.clientNumber = this.#fair.numberOf(job.client_id);
-    const { grant, ...lease } = prepareLease(job, this.#requestFor(session));
-    return {
-      grant,
-      end: (isStored) => {
-        session.claiming--;
-        this.#fair.endClaim(ticket);
+    session.claiming++;
+    const giveBack = (): void => {
+      session.claiming--;
+      this.#fair.endClaim(ticket);
+    };
+    try {
+      const { grant, ...lease } = prepareLease(job, this.#requestFor(session));
+      const end = (isStored: boolean): void => {
+        giveBack();
         if (isStored) {
-          const place = { ...toPlace(job), ...this.#fair.enter(job) };
-          this.#note({ ...lease, place });
+          this.#note({ ...lease, place: { ...toPlace(job), ...this.#fair.enter(job) } });
           this.#offer(session, lease);
         }
         session.finishDrain();
-      },
-    };
+      };
+      return { grant, end };
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
   }
 
   #nudgeLater(requirementId: number): void {
