@@ -22,8 +22,11 @@ const CLIENTS_A_PROCESS = 700;
 /** Growth between the rounds' ends, after collecting garbage, that is still called flat, in MB. */
 const HEAP_MB = 8;
 const RESIDENT_MB = 64;
-/** Files that may be open above the number before the first caller: the database's own come and go. */
-const SPARE_FILES = 4;
+/**
+ * Files that may be open above the number before the first caller: the database's own come and go, and the thread
+ * that brings its log into the file comes with the first long log.
+ */
+const SPARE_FILES = 12;
 /** Timers that come and go with the daemon's own chores, and not with callers. */
 const SPARE_TIMERS = 4;
 /** How long sockets may take to close when everybody has gone, and everything to end, in ms. */

@@ -129,6 +129,11 @@ export class FairOrder {
     return this.#classes.keys();
   }
 
+  /** Whether something waits in a class. */
+  hasWaiting(classId: number): boolean {
+    return this.#classes.has(classId);
+  }
+
   #start(flow: Flow): number {
     return Math.max(this.#clock, this.#served.get(nameOf(flow)) ?? 0);
   }

@@ -165,8 +165,7 @@ export class Dispatcher {
     if (!session || this.#holds(session, job.job_id) || this.#fair.whyFull(job.client_id) !== undefined) {
       return undefined;
     }
-    const waiting = new Set(this.#fair.classes);
-    if (this.#candidates.classesOf(session).some((id) => waiting.has(id))) return undefined;
+    if (this.#candidates.classesOf(session).some((id) => this.#fair.hasWaiting(id))) return undefined;
     const ticket = this.#fair.beginClaim();
     ticket.clientNumber = this.#fair.numberOf(job.client_id);
     session.claiming++;

@@ -99,6 +99,11 @@ export class FairShare {
     return [...this.#order.waiting(requirementId)];
   }
 
+  /** Whether something waits in a class. */
+  hasWaiting(requirementId: number): boolean {
+    return this.#order.hasWaiting(requirementId);
+  }
+
   /** Classes in which something waits. */
   get classes(): number[] {
     return [...this.#order.classes()];
