@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { BatchBounds } from "../../../src/kernel/db/database.ts";
 import { check } from "../../../src/kernel/http/body.ts";
-import { type Claimed, claimJob } from "../../../src/roles/coordinator/claim.ts";
+import { type Claimed, claimJob, prepareLease } from "../../../src/roles/coordinator/claim.ts";
 import { ClaimsUnderWay } from "../../../src/roles/coordinator/claims-under-way.ts";
+import type { TakenAtOnce } from "../../../src/roles/coordinator/dispatcher.ts";
 import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
 import { openIdentity } from "../../../src/roles/coordinator/identity.ts";
 import { Intake, toIdempotency } from "../../../src/roles/coordinator/intake.ts";
@@ -16,6 +17,7 @@ import { Settlement } from "../../../src/roles/coordinator/settlement.ts";
 import { endLease } from "../../../src/roles/coordinator/store/endings.ts";
 import { findNext } from "../../../src/roles/coordinator/store/queue.ts";
 import { Streams } from "../../../src/roles/coordinator/streams.ts";
+import type { JobTable } from "../../../src/roles/coordinator/tables.ts";
 import { JobSubmission, submitJob } from "../../../src/wire/jobs.ts";
 import { measureRate } from "./callers.ts";
 import { CONFIG, createDeps, ONE_BY_ONE, openCoordinatorDatabase } from "./coordinator.ts";
@@ -27,14 +29,28 @@ import { withDirectory } from "./temporary.ts";
 
 const USAGE = { prompt_tokens: 60, completion_tokens: 20 };
 
+/** A lease that is granted, as the coordinator knows it. */
+type Granted = Omit<Claimed, "place">;
+
+/** How a job comes to its miner. */
+type Way =
+  /** It waits, and the miner's search finds it. */
+  | "queue"
+  /** The miner has a slot free: the job is stored with its lease. */
+  | "at once";
+
 interface Bench {
   readonly deps: CoordinatorDeps;
-  readonly submit: () => Promise<unknown>;
-  /** Claims the next job, as the dispatcher does. */
-  readonly claim: () => Promise<Claimed>;
+  /** Submits a job and has it claimed, as intake and dispatcher do. */
+  readonly begin: () => Promise<Granted>;
 }
 
-async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId: string): Promise<Bench> {
+async function createBench(
+  deps: CoordinatorDeps,
+  coordinatorId: string,
+  minerId: string,
+  way: Way,
+): Promise<Bench> {
   const { store } = deps;
   const requirements = new Requirements(store, deps.clock);
   await requirements.load();
@@ -46,19 +62,7 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
     hasRoom() {},
   });
   const { fair } = queueing;
-  const intake = new Intake({
-    ...deps,
-    ...queueing,
-    config: CONFIG,
-    requirements,
-    backlog: { queued: 0 },
-    takeAtOnce: () => undefined,
-  });
-  const submit = (): Promise<unknown> => {
-    const key = toIdempotency(randomUUID(), submitJob.method, submitJob.path, BODY);
-    return intake.submit("client-bench", check(JobSubmission, SUBMISSION, "body"), key);
-  };
-  const request = {
+  const toRequest = () => ({
     minerId,
     models: [{ name: MODEL, features: ["text"], context_tokens: 4096 }],
     digestOf: () => "",
@@ -66,32 +70,59 @@ async function createBench(deps: CoordinatorDeps, coordinatorId: string, minerId
     instance: "bench",
     coordinatorId,
     maxOutputBytes: CONFIG.max_output_bytes,
+    now: deps.clock.now(),
     nonce: "00112233445566778899aabbccddeeff",
+  });
+  /** Leases of jobs that were stored with them, by job. */
+  const taken = new Map<string, Granted>();
+  const takeAtOnce = (job: JobTable): TakenAtOnce => {
+    const { grant, ...lease } = prepareLease(job, toRequest());
+    return { grant, end: (isStored) => void (isStored && taken.set(job.job_id, lease)) };
+  };
+  const intake = new Intake({
+    ...deps,
+    ...queueing,
+    config: CONFIG,
+    requirements,
+    backlog: { queued: 0 },
+    takeAtOnce: way === "at once" ? takeAtOnce : () => undefined,
+  });
+  const submit = async (): Promise<string> => {
+    const key = toIdempotency(randomUUID(), submitJob.method, submitJob.path, BODY);
+    const submission = check(JobSubmission, SUBMISSION, "body");
+    const { text } = await intake.submit("client-bench", submission, key);
+    // The coordinator has written it.
+    return (JSON.parse(text) as { job_id: string }).job_id;
   };
   // All jobs here have the same needs: the class with the first id.
   const classes = [1];
   const choice = fair.choiceFor(fair.beginClaim(), () => false);
   const underWay = new ClaimsUnderWay();
-  const claim = async (): Promise<Claimed> => {
+  const claim = async (): Promise<Granted> => {
     for (;;) {
       const head = await underWay.search(async () => {
         const found = await findNext(store.db, classes, underWay.amongOthers(choice));
         return found.head && underWay.take(found.head) ? found.head : undefined;
       });
       if (!head) throw new Error("no job waits, though one was submitted");
-      const now = deps.clock.now();
-      const claimed = await claimJob(store, head.job_id, { ...request, now });
+      const claimed = await claimJob(store, head.job_id, toRequest());
       underWay.release(head.job_id);
       if (!claimed) continue;
       fair.serve(claimed.place);
       return claimed;
     }
   };
-  return { deps, submit, claim };
+  const begin = async (): Promise<Granted> => {
+    const jobId = await submit();
+    const lease = taken.get(jobId);
+    taken.delete(jobId);
+    return lease ?? claim();
+  };
+  return { deps, begin };
 }
 
 /** Ends a lease with all that the store knows of it but a receipt. */
-async function completeInStore({ deps }: Bench, { job, terms }: Claimed): Promise<void> {
+async function completeInStore({ deps }: Bench, { job, terms }: Granted): Promise<void> {
   const fence = { job_id: terms.job_id, token: terms.token };
   const now = deps.clock.now();
   const seq = job.last_seq + 1;
@@ -123,13 +154,13 @@ async function completeInStore({ deps }: Bench, { job, terms }: Claimed): Promis
 }
 
 /** Whole lives of jobs a second: submitted, claimed, completed, each acknowledged before the next. */
-function measureOnce(seconds: number, withReceipt: boolean, batch?: BatchBounds): Promise<number> {
+function measureOnce(seconds: number, withReceipt: boolean, way: Way, batch?: BatchBounds): Promise<number> {
   return withDirectory(async (directory) => {
     await using store = await openCoordinatorDatabase(directory, batch);
     const deps = createDeps(store, directory);
     const miner = createMiner();
     const identity = await openIdentity(deps.identityFile, deps.random);
-    const bench = await createBench(deps, identity.id, miner.id);
+    const bench = await createBench(deps, identity.id, miner.id, way);
     const leases = new Leases();
     const settlement = new Settlement({
       ...deps,
@@ -142,7 +173,7 @@ function measureOnce(seconds: number, withReceipt: boolean, batch?: BatchBounds)
       requirements: new Requirements(store, deps.clock),
       onUnsettled() {},
     });
-    const completeWithReceipt = async (claimed: Claimed): Promise<void> => {
+    const completeWithReceipt = async (claimed: Granted): Promise<void> => {
       const lease = toLease(deps, claimed);
       leases.add(lease);
       lease.accept(ANSWER, ANSWER.length);
@@ -150,15 +181,14 @@ function measureOnce(seconds: number, withReceipt: boolean, batch?: BatchBounds)
       await settlement.complete(lease, { finish_reason: "stop", usage: USAGE, receipt }, miner.publicKey);
     };
     const live = async (): Promise<void> => {
-      await bench.submit();
-      const claimed = await bench.claim();
+      const claimed = await bench.begin();
       await (withReceipt ? completeWithReceipt(claimed) : completeInStore(bench, claimed));
     };
     return await measureRate(seconds, live);
   });
 }
 
-function toLease({ clock }: CoordinatorDeps, { job, terms, termsHash, meter, prefix }: Claimed): Lease {
+function toLease({ clock }: CoordinatorDeps, { job, terms, termsHash, meter, prefix }: Granted): Lease {
   const grantedAt = clock.monotonic();
   const never = Number.POSITIVE_INFINITY;
   const deadlines = { grantedAt, expiresAt: never, deadlineAt: never };
@@ -168,15 +198,17 @@ function toLease({ clock }: CoordinatorDeps, { job, terms, termsHash, meter, pre
 /** Submit, claim and complete: the store's part alone, and with everything that is signed. */
 export async function measureLifecycle({ seconds, runs }: Plan): Promise<Result[]> {
   const results: Result[] = [];
-  for (const [withReceipt, what, atLeast] of [
-    [false, "submit, claim, complete: store only", 6_000],
-    [true, "submit, claim, complete: receipt signed, verified, attested", 2_500],
+  for (const [withReceipt, way, what, atLeast] of [
+    [false, "at once", "submit, claim, complete: store only", 6_000],
+    [false, "queue", "the same through the queue", 6_000],
+    [true, "at once", "submit, claim, complete: receipt signed, verified, attested", 2_500],
+    [true, "queue", "the same through the queue", 2_500],
   ] as const) {
     const grouped: number[] = [];
     const single: number[] = [];
     for (let run = 0; run < runs; run++) {
-      grouped.push(await measureOnce(seconds, withReceipt));
-      single.push(await measureOnce(seconds, withReceipt, ONE_BY_ONE));
+      grouped.push(await measureOnce(seconds, withReceipt, way));
+      single.push(await measureOnce(seconds, withReceipt, way, ONE_BY_ONE));
     }
     results.push(ofRuns(grouped, { what, unit: "/s", target: { atLeast }, baseline: median(single) }));
   }

@@ -16,7 +16,7 @@ export interface BenchMiner {
   readonly id: string;
   readonly publicKey: Uint8Array;
   /** The receipt of a finished job, as it comes over the wire. */
-  signReceipt(claimed: Claimed): Promise<Receipt>;
+  signReceipt(claimed: Pick<Claimed, "terms" | "meter">): Promise<Receipt>;
 }
 
 export function createMiner(): BenchMiner {
