@@ -23,10 +23,10 @@ const CLIENTS_A_PROCESS = 700;
 const HEAP_MB = 8;
 const RESIDENT_MB = 64;
 /**
- * Files that may be open above the number before the first caller: the database's own come and go, and the thread
- * that brings its log into the file comes with the first long log.
+ * Files that may be open above the number before the first caller: the database's own come and go, and its two threads,
+ * which come with the first busy second and the first long log, have an event loop and a connection each.
  */
-const SPARE_FILES = 12;
+const SPARE_FILES = 16;
 /** Timers that come and go with the daemon's own chores, and not with callers. */
 const SPARE_TIMERS = 4;
 /** How long sockets may take to close when everybody has gone, and everything to end, in ms. */
