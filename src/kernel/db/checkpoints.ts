@@ -55,7 +55,12 @@ export class Checkpoints {
 
   run(): void {
     if (this.#closed) return;
-    this.#worker ??= this.#open();
+    try {
+      this.#worker ??= this.#open();
+    } catch (error) {
+      this.#break(error);
+      return;
+    }
     this.#worker.postMessage({ type: "run", path: this.#path } satisfies ToCheckpoints);
   }
 
@@ -73,10 +78,12 @@ export class Checkpoints {
       if (error) this.#events.onFailed(fromPlainError(error));
       else this.#events.onEnded();
     });
-    worker.on("error", (error: unknown) => {
-      this.#closed = Promise.resolve();
-      this.#events.onBroken(error);
-    });
+    worker.on("error", (error: unknown) => this.#break(error));
     return worker;
+  }
+
+  #break(error: unknown): void {
+    this.#closed = Promise.resolve();
+    this.#events.onBroken(error);
   }
 }

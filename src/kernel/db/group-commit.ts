@@ -12,7 +12,11 @@ export interface BatchBounds {
 /** Enough for one flush to serve every caller that waits, little enough to keep other work going. */
 export const BATCH_BOUNDS: BatchBounds = { maxOperations: 512, maxMs: 10 };
 /** Operations that may wait; more callers are refused at once instead of waiting for seconds. */
-const MAX_QUEUED = 16_384;
+export const MAX_QUEUED = 16_384;
+
+/** What a caller hears whose operation cannot wait too. */
+export const tooManyQueued = (): AppError =>
+  new AppError("LIMIT_EXCEEDED", "too many writes are waiting", { meta: { queued: MAX_QUEUED } });
 
 /** One finished batch. */
 export interface BatchReport {
@@ -84,8 +88,7 @@ export class GroupCommit {
   }
 
   #fullError(): AppError | undefined {
-    if (this.#queue.length < MAX_QUEUED) return undefined;
-    return new AppError("LIMIT_EXCEEDED", "too many writes are waiting", { meta: { queued: MAX_QUEUED } });
+    return this.#queue.length < MAX_QUEUED ? undefined : tooManyQueued();
   }
 
   /** An immediate runs after all ready input was read, so that everything it brought joins one batch. */

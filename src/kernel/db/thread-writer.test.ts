@@ -20,7 +20,11 @@ const LogState = z.object({ log: z.int() });
 const BIG = "x".repeat(1_000_000);
 
 /** A database whose writer moves at the first commit. */
-async function openThreaded(options: Partial<DatabaseOptions> = {}, start = startThread) {
+async function openThreaded(
+  options: Partial<DatabaseOptions> = {},
+  start = startThread,
+  onRefused = (_error: unknown): void => {},
+) {
   const notes = await openNotes(options);
   const refused: unknown[] = [];
   const known = Promise.withResolvers<void>();
@@ -30,6 +34,7 @@ async function openThreaded(options: Partial<DatabaseOptions> = {}, start = star
     onRefused(error) {
       refused.push(error);
       known.resolve();
+      onRefused(error);
     },
     onMoved: () => known.resolve(),
     busyMs: 0,
@@ -178,19 +183,30 @@ describe("a writer in a thread of its own", () => {
     expect(notes.fatal).toEqual([]);
   }, 30_000);
 
-  it("goes on alone when there can be no thread for that", async () => {
-    const broken = Promise.withResolvers<unknown>();
-    const notes = await openThreaded({}, (job) => {
-      if (job === "writer") return startThread(job);
-      const worker = new Worker(new URL("./no-such-thread.ts", import.meta.url));
-      worker.once("error", broken.resolve);
-      return worker;
-    });
-    for (let note = 0; note < 80; note++) await notes.operation(addNote, `big ${note}`, BIG);
-    await broken.promise;
-    await notes.operation(addNote, "later", "");
-    expect(notes.committed()).toHaveLength(81);
-    expect(notes.refused).toHaveLength(1);
-    expect(notes.fatal).toEqual([]);
-  }, 30_000);
+  it.each([
+    ["does not load", () => new Worker(new URL("./no-such-thread.ts", import.meta.url))],
+    [
+      "cannot be started",
+      () => {
+        throw new Error("no room for another thread");
+      },
+    ],
+  ])(
+    "goes on alone when the thread for that %s",
+    async (_how, startBroken: () => Worker) => {
+      const broken = Promise.withResolvers<unknown>();
+      const notes = await openThreaded(
+        {},
+        (job) => (job === "writer" ? startThread(job) : startBroken()),
+        broken.resolve,
+      );
+      for (let note = 0; note < 80; note++) await notes.operation(addNote, `big ${note}`, BIG);
+      await broken.promise;
+      await notes.operation(addNote, "later", "");
+      expect(notes.committed()).toHaveLength(81);
+      expect(notes.refused).toHaveLength(1);
+      expect(notes.fatal).toEqual([]);
+    },
+    30_000,
+  );
 });

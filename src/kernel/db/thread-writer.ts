@@ -1,6 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import { AppError } from "../errors.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { MAX_QUEUED, tooManyQueued } from "./group-commit.ts";
 import type { WriterEvents, WriterSettings } from "./inline-writer.ts";
 import {
   type FromWriter,
@@ -10,9 +11,6 @@ import {
   type ToWriter,
   toPlainError,
 } from "./writer-messages.ts";
-
-/** Operations that may wait for their outcome; more callers are refused at once instead of waiting for seconds. */
-const MAX_PENDING = 16_384;
 
 /**
  * Operations with which a thread that has nothing to do begins at once: while it writes them, this one makes the
@@ -88,10 +86,7 @@ export class ThreadWriter {
   run(name: string, args: readonly unknown[]): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#closing) return Promise.reject(new AppError("SHUTTING_DOWN", "the database is closing"));
-    if (this.#pending.size >= MAX_PENDING) {
-      const meta = { queued: MAX_PENDING };
-      return Promise.reject(new AppError("LIMIT_EXCEEDED", "too many writes are waiting", { meta }));
-    }
+    if (this.#pending.size >= MAX_QUEUED) return Promise.reject(tooManyQueued());
     const outcome = Promise.withResolvers<unknown>();
     const id = this.#nextId++;
     this.#pending.set(id, outcome);

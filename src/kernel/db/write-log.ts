@@ -48,6 +48,8 @@ export class WriteLog implements Disposable {
   checkpointed(): void {
     const before = this.#askedAt ?? 0;
     this.#askedAt = undefined;
+    // A body that awaits what it may not keeps its transaction open until it is given up: the next look is soon.
+    if (this.#raw.inTransaction) return;
     if (this.#checkpoint("NOOP").checkpointed > before) this.#look();
     else this.#nextLook = this.#commits + STUCK_COMMITS;
   }

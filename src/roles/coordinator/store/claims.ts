@@ -56,7 +56,7 @@ export async function grantLease(tx: Db, grant: LeaseGrant): Promise<Granted | u
 
 /** Grants the first lease on a job that this operation has stored, and that never waits. */
 export async function grantFirstLease(tx: Db, grant: LeaseGrant): Promise<void> {
-  await updateClaimed.first(tx, grant);
+  if (!(await updateClaimed.first(tx, grant))) throw new Error(`job ${grant.job_id} was not stored before`);
   await begin(tx, grant);
 }
 
