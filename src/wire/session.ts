@@ -25,6 +25,15 @@ import { Address, Base64Url, DisplayName, JobId, LegacyAit, ModelName, Sha256Hex
 /** Version of the frames; a server that does not speak it closes with PROTOCOL_VIOLATION. */
 const SESSION_VERSION = 1;
 
+/**
+ * What sessions of this version may do beside what all of them do. A coordinator names what it knows in `challenge`, a
+ * miner of that what it knows in `register`; of either nothing where it is older.
+ */
+export const SESSION_FEATURES = [
+  /** One `acks` frame confirms text of several jobs. */
+  "acks",
+] as const;
+
 const Token = z.int().min(1);
 const ByteCount = z.int().min(0).max(MAX_OUTPUT_BYTES);
 /** What every frame about one job's lease carries. */
@@ -112,6 +121,8 @@ export const MinerFrame = z.discriminatedUnion("type", [
     payout: Address.nullable(),
     slots: z.int().min(1).max(MAX_SLOTS),
     capabilities: MinerCapabilities,
+    /** Of the challenge's `features` those that this miner knows. */
+    features: z.array(z.enum(SESSION_FEATURES)).max(SESSION_FEATURES.length).exactOptional(),
     /** Leases that the miner still works on, after a lost connection. */
     running: z.array(z.strictObject(LEASE)).max(MAX_SLOTS),
   }),
@@ -180,6 +191,7 @@ export const CoordinatorFrame = z.discriminatedUnion("type", [
     nonce: Sha256Hex,
     coordinator_id: Address,
     coordinator_public_key: Base64Url,
+    features: z.array(z.string()).exactOptional(),
   }),
   z.object({
     type: z.literal("registered"),
@@ -192,6 +204,7 @@ export const CoordinatorFrame = z.discriminatedUnion("type", [
   }),
   Offer,
   z.object({ type: z.literal("ack"), ...LEASE, bytes: ByteCount }),
+  z.object({ type: z.literal("acks"), acks: z.array(z.object({ ...LEASE, bytes: ByteCount })) }),
   z.object({ type: z.literal("completed"), ...LEASE, receipt: ReceiptJson }),
   z.object({ type: z.literal("cancel"), ...LEASE, reason: z.string() }),
   /** The lease is not held any more, or its frame was refused: stop working on it. */

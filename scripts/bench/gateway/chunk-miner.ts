@@ -12,7 +12,13 @@ import { RunningHash } from "../../../src/crypto/hash.ts";
 import { BYTES_METER } from "../../../src/domain/job/meter.ts";
 import { termsHash } from "../../../src/domain/job/terms.ts";
 import { createSigner, type Signer } from "../../../src/roles/miner/signer.ts";
-import { decodeCoordinatorFrame, type MinerFrame, type Offer } from "../../../src/wire/session.ts";
+import {
+  type CoordinatorFrame,
+  decodeCoordinatorFrame,
+  type MinerFrame,
+  type Offer,
+  SESSION_FEATURES,
+} from "../../../src/wire/session.ts";
 
 /** What the driver asks for. */
 export interface ChunkMinerPlan {
@@ -59,7 +65,7 @@ channel.onFrame((raw) => {
   if (frame.type === "challenge") {
     const key = fromBase64Url("coordinator_public_key", frame.coordinator_public_key, PUBLIC_KEY_BYTES);
     signer = createSigner(identity, key, undefined);
-    register(frame.nonce, signer);
+    register(frame, signer);
   } else if (frame.type === "registered") console.log("ready");
   else if (frame.type === "offer") take(frame);
   else if (frame.type === "cancel") cancel(frame.job_id);
@@ -71,7 +77,10 @@ channel.onFrame((raw) => {
   }
 });
 
-function register(nonce: string, by: Signer): void {
+type Challenge = Extract<CoordinatorFrame, { type: "challenge" }>;
+
+function register({ nonce, features: known = [] }: Challenge, by: Signer): void {
+  const features = SESSION_FEATURES.filter((feature) => known.includes(feature));
   send({
     type: "register",
     v: 1,
@@ -97,6 +106,7 @@ function register(nonce: string, by: Signer): void {
       ],
       price: null,
     },
+    ...(features.length > 0 && { features }),
     running: [],
   });
 }

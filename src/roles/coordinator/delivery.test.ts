@@ -10,18 +10,24 @@ import { createSystemClock } from "../../kernel/clock.ts";
 import { createLog } from "../../kernel/log.ts";
 import { Delivery } from "./delivery.ts";
 import type { Lease } from "./lease.ts";
-import { CHUNK_PAGE_BYTES, MAX_STORED_CHARACTERS } from "./limits.ts";
+import { CHUNK_PAGE_BYTES, MAX_PIECES_APART, MAX_STORED_CHARACTERS } from "./limits.ts";
+import type { Store } from "./ports.ts";
 import { listChunks } from "./store/delivery.ts";
 import { markLeaseEnded } from "./store/jobs.ts";
 import { Streams } from "./streams.ts";
 
-async function openDelivery() {
+async function openDelivery(onOperation: () => void = () => {}) {
   const store = await openCoordinatorStore();
+  const run: Store["operation"] = (body, ...args) => {
+    const ended = store.operation(body, ...args);
+    onOperation();
+    return ended;
+  };
   const streams = new Streams();
   const fenced: Lease[] = [];
   const log = createLog({ level: "silent", format: "json", terminal: false });
   const delivery = new Delivery({
-    store,
+    store: { db: store.db, operation: run },
     streams,
     clock: createSystemClock(),
     log,
@@ -58,6 +64,48 @@ describe("delivered text", () => {
     delivery.schedule(lease);
     await delivery.drain();
     expect(stored).toEqual([1]);
+  });
+
+  it("is confirmed as far as it is stored, while more of it is on its way to the disk", async () => {
+    // The second flush begins when the first one's operation is handed over, not when it has ended.
+    const { delivery, lease } = await openDelivery(() => {
+      if (lease.acceptedBytes > 4) return;
+      accept(lease, "more");
+      delivery.schedule(lease);
+      void delivery.drain();
+    });
+    const confirmed: number[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lease.holder = {
+      minerId: "miner-1",
+      acknowledge([first]) {
+        confirmed.push(first?.bytes ?? 0);
+        if (confirmed.length === 2) resolve();
+      },
+      revoke: () => {},
+    };
+    accept(lease, "text");
+    delivery.schedule(lease);
+    await promise;
+    expect(confirmed).toEqual([4, 8]);
+  });
+
+  it("is one chunk for each piece that came, and joined where more wait than a disk that keeps up leaves", async () => {
+    const { streams, delivery, jobId, lease } = await openDelivery();
+    for (const text of ["one", "zwei", "三"]) accept(lease, text);
+    delivery.schedule(lease);
+    await delivery.drain();
+    expect(streams.look(jobId, 0).chunks?.map(({ seq, text }) => [seq, text])).toEqual([
+      [1, "one"],
+      [2, "zwei"],
+      [3, "三"],
+    ]);
+    for (let n = 0; n <= MAX_PIECES_APART; n++) accept(lease, "x");
+    delivery.schedule(lease);
+    await delivery.drain();
+    expect(streams.look(jobId, 3).chunks).toEqual([
+      { seq: 4, segment: 1, text: "x".repeat(MAX_PIECES_APART + 1) },
+    ]);
   });
 
   it("that came faster than the disk took it is cut into chunks of whole characters, of one size", async () => {

@@ -1,8 +1,8 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { Lease } from "./lease.ts";
-import { FLUSH_DELAY_MS, MAX_STORED_CHARACTERS } from "./limits.ts";
+import type { Lease, LeaseHolder, Pending, StoredLease } from "./lease.ts";
+import { FLUSH_DELAY_MS, MAX_FLUSHES_AT_ONCE, MAX_PIECES_APART, MAX_STORED_CHARACTERS } from "./limits.ts";
 import type { Store } from "./ports.ts";
 import { type PortionRows, storePortions } from "./store/portions.ts";
 import type { Streams } from "./streams.ts";
@@ -19,8 +19,9 @@ export interface Portion {
 
 /** Takes what waits in a lease. The sequence number moves on only when there is text. */
 export function takePortion(lease: Lease): Portion {
-  const { text, startByte, endByte, progress } = lease.takePending();
-  const chunks = cut(text, lease.lastSeq + 1, startByte);
+  const pending = lease.takePending();
+  const { endByte, progress } = pending;
+  const chunks = toChunks(pending, lease.lastSeq + 1);
   lease.lastSeq += chunks.length;
   const rows = {
     job_id: lease.jobId,
@@ -31,11 +32,28 @@ export function takePortion(lease: Lease): Portion {
   return { lease, rows, seq: lease.lastSeq, endByte };
 }
 
+/**
+ * The chunks of what waited, numbered from `seq`: each piece one, as it came. Where more wait than a disk that keeps up
+ * would leave, they are joined: it is behind, and catches up with fewer.
+ */
+function toChunks({ pieces, startByte }: Pending, seq: number): PortionRows["chunks"] {
+  if (pieces.length > MAX_PIECES_APART) return cut(pieces.map(({ text }) => text).join(""), seq, startByte);
+  const chunks: PortionRows["chunks"][number][] = [];
+  let byte = startByte;
+  for (const { text, bytes } of pieces) {
+    if (text.length <= MAX_STORED_CHARACTERS) {
+      chunks.push({ seq: seq + chunks.length, start_byte: byte, text });
+    } else chunks.push(...cut(text, seq + chunks.length, byte));
+    byte += bytes;
+  }
+  return chunks;
+}
+
 /** Cuts a text into chunks, numbered from `seq`: what comes faster than the disk takes it is no larger for its readers. */
 function cut(text: string, seq: number, startByte: number): PortionRows["chunks"] {
   if (text.length === 0) return [];
   if (text.length <= MAX_STORED_CHARACTERS) return [{ seq, start_byte: startByte, text }];
-  const chunks: { seq: number; start_byte: number; text: string }[] = [];
+  const chunks: PortionRows["chunks"][number][] = [];
   let byte = startByte;
   for (let at = 0; at < text.length; ) {
     const most = at + MAX_STORED_CHARACTERS;
@@ -74,8 +92,13 @@ export class Delivery {
   #scheduled = false;
   /** When the last flush began, monotonic ms. */
   #flushedAt = Number.NEGATIVE_INFINITY;
-  /** Flushes run one after the other, so that the chunks of a job are stored in their order. */
-  #tail: Promise<void> = Promise.resolve();
+  /**
+   * Flushes that are on their way to the disk. Operations are written in the order in which they were handed over, and
+   * end in it, so the chunks of a job are stored and shown in their order.
+   */
+  readonly #flushes = new Set<Promise<void>>();
+  /** Leases whose loss was told: what a later flush has of them is refused too. */
+  readonly #fenced = new WeakSet<Lease>();
 
   constructor(options: {
     store: Store;
@@ -93,11 +116,16 @@ export class Delivery {
 
   /**
    * Asks that what waits in a lease be stored soon: at once where nothing was for FLUSH_DELAY_MS, so that a lone
-   * reader waits for the disk alone, else together with what comes until then.
+   * reader waits for the disk alone, else together with what comes until then. While one flush is written the next one
+   * is made, and no more: what comes meanwhile waits here, and a slow disk gets larger flushes instead of more of them.
    */
   schedule(lease: Lease): void {
     this.#waiting.add(lease);
-    if (this.#scheduled) return;
+    this.#beginSoon();
+  }
+
+  #beginSoon(): void {
+    if (this.#scheduled || this.#flushes.size >= MAX_FLUSHES_AT_ONCE) return;
     const wait = this.#flushedAt + FLUSH_DELAY_MS - this.#clock.monotonic();
     this.#scheduled = true;
     // A timer takes a millisecond at least.
@@ -108,15 +136,18 @@ export class Delivery {
   #begin(): void {
     this.#scheduled = false;
     this.#flushedAt = this.#clock.monotonic();
-    this.#tail = this.#tail.then(() => this.#flush());
+    const flush = this.#flush().finally(() => {
+      this.#flushes.delete(flush);
+      if (this.#waiting.size > 0) this.#beginSoon();
+    });
+    this.#flushes.add(flush);
   }
 
   /** Resolves when everything scheduled before is stored or refused. */
   async drain(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#scheduled = false;
-    this.#tail = this.#tail.then(() => this.#flush());
-    await this.#tail;
+    this.#begin();
+    await Promise.all(this.#flushes);
   }
 
   async #flush(): Promise<void> {
@@ -128,18 +159,36 @@ export class Delivery {
         storePortions,
         portions.map(({ rows }) => rows),
       );
-      for (const [index, portion] of portions.entries()) {
-        if (!held[index]) {
-          this.#onFenced(portion.lease);
-          continue;
-        }
-        publishPortion(this.#streams, portion);
-        portion.lease.holder?.acknowledge(portion.lease);
-      }
+      this.#tell(portions, held);
     } catch (error) {
       // The store failed as a whole: the process is about to end, and nobody has seen or been promised this text.
       this.#log.error({ err: error, jobs: portions.length }, "delivered text was not stored");
       if (!(error instanceof AppError)) throw error;
     }
+  }
+
+  /** Tells readers and miners what is stored. */
+  #tell(portions: readonly Portion[], held: readonly boolean[]): void {
+    const stored = new Map<LeaseHolder, StoredLease[]>();
+    for (const [index, portion] of portions.entries()) {
+      const { lease, endByte } = portion;
+      if (!held[index]) {
+        this.#fence(lease);
+        continue;
+      }
+      publishPortion(this.#streams, portion);
+      const { holder } = lease;
+      if (!holder) continue;
+      const leases = stored.get(holder);
+      if (leases) leases.push({ lease, bytes: endByte });
+      else stored.set(holder, [{ lease, bytes: endByte }]);
+    }
+    for (const [holder, leases] of stored) holder.acknowledge(leases);
+  }
+
+  #fence(lease: Lease): void {
+    if (this.#fenced.has(lease)) return;
+    this.#fenced.add(lease);
+    this.#onFenced(lease);
   }
 }

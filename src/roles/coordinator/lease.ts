@@ -4,11 +4,33 @@ import type { Terms } from "../../domain/job/terms.ts";
 import type { ReceiptProgress } from "../../domain/receipt/fields.ts";
 import type { JobTable } from "./tables.ts";
 
+/** How far the output of a lease's job is stored, in bytes. */
+export interface StoredLease {
+  readonly lease: Lease;
+  readonly bytes: number;
+}
+
+/** Text as its miner delivered it, with its length in bytes. */
+export interface Piece {
+  readonly text: string;
+  readonly bytes: number;
+}
+
+/** What a lease hands to the database at once. */
+export interface Pending {
+  readonly pieces: readonly Piece[];
+  /** Where they begin and end in the job's output. */
+  readonly startByte: number;
+  readonly endByte: number;
+  /** The last progress, when it is new. */
+  readonly progress: ReceiptProgress | undefined;
+}
+
 /** The connection that works on a lease. */
 export interface LeaseHolder {
   readonly minerId: string;
-  /** Tells the miner how many bytes of the job's output are stored. */
-  acknowledge(lease: Lease): void;
+  /** Tells the miner how far its jobs' output is stored. */
+  acknowledge(stored: readonly StoredLease[]): void;
   /** Tells the miner to stop: the lease is over. */
   revoke(lease: Lease, frame: "cancel" | "fenced", code: string, detail: string): void;
 }
@@ -35,13 +57,13 @@ export class Lease {
   ended = false;
   /** Last sequence number in the database. */
   lastSeq: number;
-  /** Bytes of the job's output in the database. */
+  /** Bytes of the job's output in the database, or on their way to it. */
   storedBytes: number;
   /** Bytes of the job's output that were accepted, stored or about to be. */
   acceptedBytes: number;
   progress: ReceiptProgress | undefined;
   /** Text that waits for the next flush. */
-  #pending: string[] = [];
+  #pending: Piece[] = [];
   #pendingProgress = false;
   readonly #output: RunningHash;
   readonly #segment: RunningHash;
@@ -91,7 +113,7 @@ export class Lease {
     this.#output.update(text);
     this.#segment.update(text);
     this.acceptedBytes += bytes;
-    this.#pending.push(text);
+    this.#pending.push({ text, bytes });
   }
 
   /** Takes over what this segment has stored already (after a restart), in chunks to the number `lastSeq`. */
@@ -154,14 +176,14 @@ export class Lease {
     return this.#pending.length > 0 || this.#pendingProgress;
   }
 
-  /** Takes what waits for the database: text, and the last progress when it is new. */
-  takePending(): { text: string; startByte: number; endByte: number; progress: ReceiptProgress | undefined } {
-    const text = this.#pending.join("");
+  /** Takes what waits for the database. */
+  takePending(): Pending {
+    const pieces = this.#pending;
     const progress = this.#pendingProgress ? this.progress : undefined;
     this.#pending = [];
     this.#pendingProgress = false;
     const startByte = this.storedBytes;
     this.storedBytes = this.acceptedBytes;
-    return { text, startByte, endByte: this.acceptedBytes, progress };
+    return { pieces, startByte, endByte: this.acceptedBytes, progress };
   }
 }

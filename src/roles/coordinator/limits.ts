@@ -3,6 +3,13 @@ import { MAX_UNSECURED_BYTES } from "../../wire/limits.ts";
 
 /** Chunks of all jobs that arrive within this time are stored by one operation, in ms (design: ≤ 2 ms). */
 export const FLUSH_DELAY_MS = 2;
+/** Flushes on their way to the disk: one that is written, and one that is ready when it is done. */
+export const MAX_FLUSHES_AT_ONCE = 2;
+/**
+ * Pieces of one lease that one flush stores as they came, a chunk each; where more wait they are joined. A fast engine
+ * delivers 200 a second, of which a flush finds one, or as many as come while a disk stalls for a tenth of a second.
+ */
+export const MAX_PIECES_APART = 32;
 /** How often the queue is searched for jobs that expired or whose back-off is over, in ms. */
 export const SWEEP_INTERVAL_MS = 250;
 /** Entries that one sweep handles; the rest waits for the next, so that a flood never blocks the loop. */

@@ -11,6 +11,7 @@ import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { BusEvents } from "../../wire/events.ts";
 import { MAX_UNSECURED_BYTES } from "../../wire/limits.ts";
+import { SESSION_FEATURES } from "../../wire/session.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -58,6 +59,7 @@ export class Miners implements SessionHandler {
       nonce,
       coordinator_id: identity.id,
       coordinator_public_key: toBase64Url(identity.publicKey),
+      features: [...SESSION_FEATURES],
     });
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { createChannelPair } from "../../kernel/channel.ts";
 import { createLog } from "../../kernel/log.ts";
+import type { Lease } from "./lease.ts";
 import { MAX_FRAMES_AT_ONCE } from "./limits.ts";
 import { MinerSession, type SessionHandler } from "./session.ts";
 
@@ -42,17 +43,21 @@ function stalledHandler() {
   return { handler, fail, release: gate.resolve };
 }
 
-async function open(handler: SessionHandler) {
+async function open(handler: SessionHandler, register: object = REGISTER) {
   const [own, miners] = createChannelPair();
   const frames: { type: string; code?: string }[] = [];
   miners.onFrame((raw) => frames.push(JSON.parse(raw) as { type: string }));
   const closed = Promise.withResolvers<string>();
   miners.onClose(closed.resolve);
   const session = new MinerSession(own, { keyId: "key", nonce: "", handler, log });
-  miners.send(JSON.stringify(REGISTER));
+  miners.send(JSON.stringify(register));
   await vi.waitUntil(() => session.registered);
-  return { miners, frames, closed: closed.promise };
+  return { session, miners, frames, closed: closed.promise };
 }
+
+/** Leases of which the session needs to know no more than their names. */
+const STORED = [1, 2].map((token) => ({ lease: { jobId: JOB, token } as Lease, bytes: token * 10 }));
+const ACKS = [1, 2].map((token) => ({ job_id: JOB, token, bytes: token * 10 }));
 
 describe("a miner's session", () => {
   it("works on so many frames at once, and is closed when more come", async () => {
@@ -62,6 +67,16 @@ describe("a miner's session", () => {
     expect(await closed).toBe("RATE_LIMITED");
     expect(fail).toHaveBeenCalledTimes(MAX_FRAMES_AT_ONCE);
     expect(frames.at(-1)).toMatchObject({ type: "error", code: "RATE_LIMITED" });
+  });
+
+  it("confirms several jobs in one frame to a miner that knows it, and in a frame each to an older one", async () => {
+    const newer = await open(stalledHandler().handler, { ...REGISTER, features: ["acks"] });
+    newer.session.acknowledge(STORED);
+    const older = await open(stalledHandler().handler);
+    older.session.acknowledge(STORED);
+    await new Promise(setImmediate);
+    expect(newer.frames).toEqual([{ type: "acks", acks: ACKS }]);
+    expect(older.frames).toEqual(ACKS.map((ack) => ({ type: "ack", ...ack })));
   });
 
   it("takes as many again when the first ones are done", async () => {

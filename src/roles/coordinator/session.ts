@@ -2,7 +2,7 @@ import { type Channel, CLOSE } from "../../kernel/channel.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import { type CoordinatorFrame, decodeMinerFrame, type MinerFrame } from "../../wire/session.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease, StoredLease } from "./lease.ts";
 import { MAX_BUFFERED_BYTES, MAX_FRAMES_AT_ONCE, REGISTER_TIMEOUT_MS } from "./limits.ts";
 import type { KeyedProfile, LinkOffer, MinerLink } from "./miner-link.ts";
 
@@ -46,6 +46,8 @@ export class MinerSession implements MinerLink {
   readonly #log: Log;
   #profile: KeyedProfile | undefined;
   #registering = false;
+  /** Whether the miner takes confirmations of several jobs in one frame. */
+  #takesAcks = false;
   #working = 0;
 
   constructor(
@@ -111,8 +113,10 @@ export class MinerSession implements MinerLink {
     this.send({ type: "offer", ...offer });
   }
 
-  acknowledge(lease: Lease): void {
-    this.send({ type: "ack", job_id: lease.jobId, token: lease.token, bytes: lease.storedBytes });
+  acknowledge(stored: readonly StoredLease[]): void {
+    const acks = stored.map(({ lease, bytes }) => ({ job_id: lease.jobId, token: lease.token, bytes }));
+    if (this.#takesAcks) this.send({ type: "acks", acks });
+    else for (const ack of acks) this.send({ type: "ack", ...ack });
   }
 
   revoke(lease: Lease, type: "cancel" | "fenced", code: string, detail: string): void {
@@ -190,6 +194,7 @@ export class MinerSession implements MinerLink {
   #register(frame: Register): void {
     if (this.#registering) throw new AppError("PROTOCOL_VIOLATION", "a session registers once");
     this.#registering = true;
+    this.#takesAcks = frame.features?.includes("acks") ?? false;
     this.#handler.register(this, frame).then(
       (profile) => {
         this.#profile = profile;

@@ -3,7 +3,7 @@ import { fromBase64Url } from "../../crypto/bytes.ts";
 import { PUBLIC_KEY_BYTES } from "../../crypto/ed25519.ts";
 import { AppError, unreachable } from "../../kernel/errors.ts";
 import { MAX_SLOTS } from "../../wire/limits.ts";
-import type { MinerCapabilities, Offer } from "../../wire/session.ts";
+import { type MinerCapabilities, type Offer, SESSION_FEATURES } from "../../wire/session.ts";
 import { hostDisplayName, type Offering } from "./capabilities.ts";
 import type { MinerConfig } from "./config.ts";
 import type { Line } from "./delivery.ts";
@@ -93,6 +93,7 @@ export class MinerService implements SessionOwner, RunEvents {
     const { config } = this.#options;
     const signer = this.#signerFor(challenge);
     this.#told = this.#standing;
+    const features = SESSION_FEATURES.filter((feature) => challenge.features?.includes(feature));
     return {
       type: "register",
       v: 1,
@@ -102,6 +103,7 @@ export class MinerService implements SessionOwner, RunEvents {
       payout: config.payout,
       slots: this.#standing.terms.slots,
       capabilities: this.#capabilities(),
+      ...(features.length > 0 && { features }),
       running: this.running(),
     };
   }
@@ -134,7 +136,10 @@ export class MinerService implements SessionOwner, RunEvents {
         this.#offer(frame);
         break;
       case "ack":
-        this.#runs.get(keyOf(frame))?.acknowledge(frame.bytes);
+        this.#acknowledge(frame);
+        break;
+      case "acks":
+        for (const ack of frame.acks) this.#acknowledge(ack);
         break;
       case "completed":
         void this.#completed(frame);
@@ -152,6 +157,10 @@ export class MinerService implements SessionOwner, RunEvents {
       default:
         unreachable(frame);
     }
+  }
+
+  #acknowledge(ack: Lease & { readonly bytes: number }): void {
+    this.#runs.get(keyOf(ack))?.acknowledge(ack.bytes);
   }
 
   /** Leases that this miner works on. */
