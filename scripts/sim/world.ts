@@ -191,7 +191,7 @@ export class World {
 
   /** A miner's end of a new session. */
   connect(): Channel {
-    const [mine, theirs] = createChannelPair();
+    const [mine, theirs] = createChannelPair({ direct: false });
     this.#get().acceptMiner("sim", theirs);
     return mine;
   }

@@ -16,12 +16,15 @@ import type { ReceiptSource } from "../roles/wallet/index.ts";
 
 const MS_PER_SECOND = 1000;
 
-/** The miner's way to a coordinator in this process: the same frames through the same parser, in memory. */
+/**
+ * The miner's way to a coordinator in this process: the same frames through the same parser, in memory; but those of
+ * each piece of an answer are handed over as they are.
+ */
 function localLink(coordinator: CoordinatorRole): CoordinatorLink {
   return {
     label: "this process",
     async open() {
-      const [minerEnd, coordinatorEnd] = createChannelPair();
+      const [minerEnd, coordinatorEnd] = createChannelPair({ direct: true });
       coordinator.acceptLocalMiner(coordinatorEnd);
       return minerEnd;
     },

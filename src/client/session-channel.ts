@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import WebSocket from "ws";
 import type { Channel } from "../kernel/channel.ts";
 import { AppError } from "../kernel/errors.ts";
@@ -76,7 +77,11 @@ export async function openSessionChannel(options: SessionChannelOptions): Promis
     followRedirects: false,
   });
   // Before the socket opens: the coordinator's first frame may come with the answer to the upgrade.
-  const channel = channelOverSocket(socket);
+  let connection: Socket | undefined;
+  socket.once("upgrade", (response) => {
+    connection = response.socket;
+  });
+  const channel = channelOverSocket(socket, () => connection);
   await opened(socket, options);
   watchSocket(socket, options.pingMs);
   return channel;

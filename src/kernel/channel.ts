@@ -13,6 +13,17 @@ export interface Channel {
   onClose(listener: (reason: string) => void): void;
   /** Closes both directions. `code` is a WebSocket close code. */
   close(code: number, reason: string): void;
+  /** The way of frames that need not become text, where both ends are in one process and agreed on it. */
+  readonly direct?: DirectWay;
+}
+
+/**
+ * Hands frames over as they are, in their order with those that go as text. Nobody changes a frame any more that was
+ * handed over.
+ */
+export interface DirectWay {
+  send(frame: object): void;
+  onFrame(listener: (frame: object) => void): void;
 }
 
 /** WebSocket close codes in use (RFC 6455 §7.4.1, and the IANA registry for 1013). */
@@ -24,13 +35,19 @@ export const CLOSE = {
   tryLater: 1013,
 } as const;
 
-type End = { frame?: (frame: RawFrame) => void; closed?: (reason: string) => void; early: RawFrame[] };
+interface End {
+  frame?: (frame: RawFrame) => void;
+  handed?: (frame: object) => void;
+  closed?: (reason: string) => void;
+  readonly early: RawFrame[];
+}
 
 /**
  * Two ends in one process. What one end sends, the other hears in a later microtask, in order; what was sent
- * before a close is still heard, as over a WebSocket.
+ * before a close is still heard, as over a WebSocket. With `direct` both ends have a direct way, on which they listen
+ * before the other end uses it.
  */
-export function createChannelPair(): readonly [Channel, Channel] {
+export function createChannelPair(options: { readonly direct: boolean }): readonly [Channel, Channel] {
   const ends: readonly [End, End] = [{ early: [] }, { early: [] }];
   let open = true;
   let closing = false;
@@ -39,7 +56,16 @@ export function createChannelPair(): readonly [Channel, Channel] {
     if (end.frame) end.frame(frame);
     else end.early.push(frame);
   };
+  const makeDirect = (own: End, other: End): DirectWay => ({
+    send(frame) {
+      if (!closing) queueMicrotask(() => open && other.handed?.(frame));
+    },
+    onFrame(listener) {
+      own.handed = listener;
+    },
+  });
   const make = (own: End, other: End): Channel => ({
+    ...(options.direct && { direct: makeDirect(own, other) }),
     bufferedBytes: 0,
     send(frame) {
       if (!closing) queueMicrotask(() => open && deliver(other, frame));

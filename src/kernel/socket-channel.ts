@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { type Channel, CLOSE, type RawFrame } from "./channel.ts";
 
@@ -29,8 +30,45 @@ export function watchSocket(socket: WebSocket, pingMs: number = PING_MS): void {
   socket.once("close", () => clearInterval(timer));
 }
 
-/** Makes a channel of a socket. Frames that come before somebody listens are kept for the listener. */
-export function channelOverSocket(socket: WebSocket): Channel {
+/**
+ * Makes what is sent in one turn of the event loop leave a connection together: of small frames each would else cost a
+ * system call on either side.
+ */
+class TurnGatherer {
+  readonly #connection: () => Socket | undefined;
+  #held: { readonly bufferedBytes: number } | undefined;
+
+  constructor(connection: () => Socket | undefined) {
+    this.#connection = connection;
+  }
+
+  /** Holds back what is sent from here on, to the end of the turn. */
+  begin(bufferedBytes: number): void {
+    const connection = this.#connection();
+    if (this.#held || !connection) return;
+    this.#held = { bufferedBytes };
+    connection.cork();
+    process.nextTick(() => {
+      this.#held = undefined;
+      connection.uncork();
+    });
+  }
+
+  /** What waited before this turn: what is gathered leaves with the turn. */
+  bufferedBytes(now: number): number {
+    return this.#held?.bufferedBytes ?? now;
+  }
+}
+
+/**
+ * Makes a channel of a socket. Frames that come before somebody listens are kept for the listener. `connection` is what
+ * the socket runs over, where that is known.
+ */
+export function channelOverSocket(
+  socket: WebSocket,
+  connection: () => Socket | undefined = () => undefined,
+): Channel {
+  const turn = new TurnGatherer(connection);
   const early: RawFrame[] = [];
   let onFrame: ((frame: RawFrame) => void) | undefined;
   let onClose: ((reason: string) => void) | undefined;
@@ -51,10 +89,12 @@ export function channelOverSocket(socket: WebSocket): Channel {
   });
   return {
     get bufferedBytes() {
-      return socket.bufferedAmount;
+      return turn.bufferedBytes(socket.bufferedAmount);
     },
     send(frame) {
-      if (socket.readyState === socket.OPEN) socket.send(frame);
+      if (socket.readyState !== socket.OPEN) return;
+      turn.begin(socket.bufferedAmount);
+      socket.send(frame);
     },
     onFrame(listener) {
       onFrame = listener;

@@ -64,7 +64,7 @@ export class ScriptedCoordinator {
       this.opens++;
       this.#wake();
       if (this.refusal) throw this.refusal;
-      const [near, far] = createChannelPair();
+      const [near, far] = createChannelPair({ direct: false });
       this.#channel = far;
       far.onFrame((raw) => this.#receive(decodeMinerFrame(raw)));
       this.send({

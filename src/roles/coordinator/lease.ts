@@ -97,7 +97,8 @@ export class Lease {
     this.acceptedBytes = options.terms.start_byte;
     this.#output = new RunningHash();
     this.#output.update(options.prefix);
-    this.#segment = new RunningHash();
+    // Where nothing was delivered before, the segment is the output.
+    this.#segment = options.prefix === "" ? this.#output : new RunningHash();
     this.#units = new SegmentCounter(options.meter, options.prefix);
   }
 
@@ -110,8 +111,7 @@ export class Lease {
   accept(text: string, bytes: number): void {
     // The meter first: what it refuses is not accepted at all.
     this.#units.add(text);
-    this.#output.update(text);
-    this.#segment.update(text);
+    this.#hash(text);
     this.acceptedBytes += bytes;
     this.#pending.push({ text, bytes });
   }
@@ -119,12 +119,16 @@ export class Lease {
   /** Takes over what this segment has stored already (after a restart), in chunks to the number `lastSeq`. */
   restore(text: string, bytes: number, progress: ReceiptProgress | undefined, lastSeq: number): void {
     this.lastSeq = lastSeq;
-    this.#output.update(text);
-    this.#segment.update(text);
+    this.#hash(text);
     this.#units.add(text);
     this.acceptedBytes += bytes;
     this.storedBytes = this.acceptedBytes;
     this.progress = progress;
+  }
+
+  #hash(text: string): void {
+    this.#output.update(text);
+    if (this.#segment !== this.#output) this.#segment.update(text);
   }
 
   recordProgress(progress: ReceiptProgress): void {

@@ -44,7 +44,7 @@ function stalledHandler() {
 }
 
 async function open(handler: SessionHandler, register: object = REGISTER) {
-  const [own, miners] = createChannelPair();
+  const [own, miners] = createChannelPair({ direct: false });
   const frames: { type: string; code?: string }[] = [];
   miners.onFrame((raw) => frames.push(JSON.parse(raw) as { type: string }));
   const closed = Promise.withResolvers<string>();

@@ -1,7 +1,7 @@
 import { type Channel, CLOSE } from "../../kernel/channel.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
-import { type CoordinatorFrame, decodeMinerFrame, type MinerFrame } from "../../wire/session.ts";
+import { type CoordinatorFrame, decodeMinerFrame, HANDED_OVER, type MinerFrame } from "../../wire/session.ts";
 import type { Lease, StoredLease } from "./lease.ts";
 import { MAX_BUFFERED_BYTES, MAX_FRAMES_AT_ONCE, REGISTER_TIMEOUT_MS } from "./limits.ts";
 import type { KeyedProfile, LinkOffer, MinerLink } from "./miner-link.ts";
@@ -71,7 +71,9 @@ export class MinerSession implements MinerLink {
       this.#log.debug({ miner_id: this.#profile?.minerId, reason }, "miner session closed");
       this.#handler.closed(this);
     });
-    channel.onFrame((raw) => this.#receive(raw));
+    channel.onFrame((raw) => this.#receive(() => decodeMinerFrame(raw)));
+    // A miner in this process made it by the same types.
+    channel.direct?.onFrame((frame) => this.#receive(() => frame as MinerFrame));
   }
 
   /** One model that cannot is enough: which one runs a job is settled after it was chosen. */
@@ -104,7 +106,9 @@ export class MinerSession implements MinerLink {
       this.close(CLOSE.tryLater, "too slow");
       return;
     }
-    this.#channel.send(JSON.stringify(frame));
+    const { direct } = this.#channel;
+    if (direct && HANDED_OVER.has(frame.type)) direct.send(frame);
+    else this.#channel.send(JSON.stringify(frame));
   }
 
   offer(lease: Lease, offer: LinkOffer): void {
@@ -145,9 +149,9 @@ export class MinerSession implements MinerLink {
     this.#channel.close(code, reason);
   }
 
-  #receive(raw: string): void {
+  #receive(read: () => MinerFrame): void {
     try {
-      this.#dispatch(decodeMinerFrame(raw));
+      this.#dispatch(read());
     } catch (error) {
       this.#refuse(error);
     }

@@ -1,6 +1,11 @@
 import { type Channel, CLOSE } from "../../kernel/channel.ts";
 import { AppError, toAppError } from "../../kernel/errors.ts";
-import { type CoordinatorFrame, decodeCoordinatorFrame, type MinerFrame } from "../../wire/session.ts";
+import {
+  type CoordinatorFrame,
+  decodeCoordinatorFrame,
+  HANDED_OVER,
+  type MinerFrame,
+} from "../../wire/session.ts";
 import type { Line } from "./delivery.ts";
 
 /** Longest wait for `challenge` and `registered`, in ms: both need one round trip and one transaction. */
@@ -46,7 +51,9 @@ export class Session implements Line {
     this.#owner = owner;
     this.#timer = setTimeout(() => this.#timeOut(), HANDSHAKE_MS);
     channel.onClose((reason) => this.#end(reason));
-    channel.onFrame((raw) => this.#receive(raw));
+    channel.onFrame((raw) => this.#receive(() => decodeCoordinatorFrame(raw)));
+    // A coordinator in this process made it by the same types.
+    channel.direct?.onFrame((frame) => this.#receive(() => frame as CoordinatorFrame));
   }
 
   /** Resolves once, when the connection is closed by either side. */
@@ -60,7 +67,10 @@ export class Session implements Line {
 
   /** Sends a frame; without effect when the session is not open. */
   send(frame: MinerFrame): void {
-    if (this.#state !== "closed") this.#channel.send(JSON.stringify(frame));
+    if (this.#state === "closed") return;
+    const { direct } = this.#channel;
+    if (direct && HANDED_OVER.has(frame.type)) direct.send(frame);
+    else this.#channel.send(JSON.stringify(frame));
   }
 
   /** Closes the connection from this side, after everything that was sent. */
@@ -71,10 +81,10 @@ export class Session implements Line {
     this.#end(error.code);
   }
 
-  #receive(raw: string): void {
+  #receive(read: () => CoordinatorFrame): void {
     if (this.#state === "closed") return;
     try {
-      this.#handle(decodeCoordinatorFrame(raw));
+      this.#handle(read());
     } catch (error) {
       this.close(CLOSE.protocolError, toAppError(error));
     }
