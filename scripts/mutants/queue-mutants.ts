@@ -71,13 +71,28 @@ export const QUEUE: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/intake.ts`,
-        find: "if (idempotency && (await isKeyTaken",
-        replace: "if (seconds < 0 && idempotency && (await isKeyTaken",
+        find: "if (idempotency && (await this.#keys.isTaken",
+        replace: "if (seconds < 0 && idempotency && (await this.#keys.isTaken",
       },
     ],
     check: {
       file: FLOWS,
       test: "the expected wait > is told with the position, and refuses at once what a deadline does not allow",
+    },
+  },
+  {
+    name: "index-passes-a-key-under-way",
+    breaks: "an Idempotency-Key is known after a restart, wherever its index had got to",
+    edits: [
+      {
+        file: `${COORDINATOR}/idempotency-keys.ts`,
+        find: 'if (indexed.has(part) && typeof recent === "number") continue;',
+        replace: 'if (indexed.has(part) || typeof recent !== "number") continue;',
+      },
+    ],
+    check: {
+      file: `${COORDINATOR}/idempotency-keys.test.ts`,
+      test: "an Idempotency-Key that is taken > is not passed over by the index while it is being stored",
     },
   },
   {

@@ -9,7 +9,7 @@ import { migrate } from "../../src/kernel/db/migrate.ts";
 import { claimJob } from "../../src/roles/coordinator/claim.ts";
 import { type CoordinatorTables, coordinator } from "../../src/roles/coordinator/index.ts";
 import { Lease } from "../../src/roles/coordinator/lease.ts";
-import { insertJob } from "../../src/roles/coordinator/store/jobs.ts";
+import { insertJob, type NewJob } from "../../src/roles/coordinator/store/jobs.ts";
 import type { JobTable } from "../../src/roles/coordinator/tables.ts";
 import { freshDirectory } from "./database.ts";
 import { COORDINATOR_KEY, REALM } from "./receipts.ts";
@@ -42,30 +42,32 @@ export const IDENTITY = {
 
 const PAYLOAD = '{"model":"test","prompt":"hello","type":"inference"}';
 
-/** Stores a job that waits, as a submission does. */
-export async function queueJob(store: CoordinatorStore, jobId = "0".repeat(32)): Promise<string> {
+/** A job as it is submitted now. */
+export function newJob(jobId: string): NewJob {
   const now = Date.now();
-  await store.operation((tx) =>
-    insertJob(
-      tx,
-      {
-        job_id: jobId,
-        client_id: "client-1",
-        kind: "inference",
-        model: "test",
-        payload: PAYLOAD,
-        constraints: "{}",
-        requirement_id: 1,
-        priority: 1,
-        max_attempts: 3,
-        max_run_ms: 600_000,
-        requested_at: now,
-        expires_at: now + 60_000,
-        unit_price: 200_000,
-      },
-      { client_number: 0, order_key: 0 },
-    ),
-  );
+  return {
+    job_id: jobId,
+    client_id: "client-1",
+    kind: "inference",
+    model: "test",
+    payload: PAYLOAD,
+    constraints: "{}",
+    requirement_id: 1,
+    priority: 1,
+    max_attempts: 3,
+    max_run_ms: 600_000,
+    requested_at: now,
+    expires_at: now + 60_000,
+    unit_price: 200_000,
+  };
+}
+
+/** Stores a job that waits, as a submission does. */
+export async function queueJob(
+  store: Pick<CoordinatorStore, "operation">,
+  jobId = "0".repeat(32),
+): Promise<string> {
+  await store.operation((tx) => insertJob(tx, newJob(jobId), { client_number: 0, order_key: 0 }));
   return jobId;
 }
 

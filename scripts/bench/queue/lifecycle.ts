@@ -5,6 +5,7 @@ import { type Claimed, claimJob, prepareLease } from "../../../src/roles/coordin
 import { ClaimsUnderWay } from "../../../src/roles/coordinator/claims-under-way.ts";
 import type { TakenAtOnce } from "../../../src/roles/coordinator/dispatcher.ts";
 import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
+import { IdempotencyKeys } from "../../../src/roles/coordinator/idempotency-keys.ts";
 import { openIdentity } from "../../../src/roles/coordinator/identity.ts";
 import { Intake, toIdempotency } from "../../../src/roles/coordinator/intake.ts";
 import { Lease } from "../../../src/roles/coordinator/lease.ts";
@@ -81,6 +82,7 @@ async function createBench(
   };
   const intake = new Intake({
     ...deps,
+    keys: new IdempotencyKeys(store),
     ...queueing,
     config: CONFIG,
     requirements,

@@ -13,6 +13,7 @@ import type { BusEvents } from "../../wire/events.ts";
 import { JobSubmission } from "../../wire/jobs.ts";
 import { CoordinatorConfig } from "./config.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { Intake, toIdempotency } from "./intake.ts";
 import { Leases } from "./leases.ts";
 import { MinerHealth } from "./miner-health.ts";
@@ -126,6 +127,7 @@ async function open(settings: z.input<typeof CoordinatorConfig> = {}) {
   });
   const intake = new Intake({
     store,
+    keys: new IdempotencyKeys(store),
     clock,
     ...queueing,
     bus: createBus<BusEvents>(() => {}),

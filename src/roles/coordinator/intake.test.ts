@@ -7,6 +7,7 @@ import { createMetrics } from "../../kernel/metrics.ts";
 import type { BusEvents } from "../../wire/events.ts";
 import { JobSubmission, JobView } from "../../wire/jobs.ts";
 import { CoordinatorConfig } from "./config.ts";
+import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { Intake, toIdempotency } from "./intake.ts";
 import { Leases } from "./leases.ts";
 import { MinerHealth } from "./miner-health.ts";
@@ -42,6 +43,7 @@ async function openIntake(...ids: readonly string[]) {
     }),
     requirements,
     backlog: { queued: 0 },
+    keys: new IdempotencyKeys(store),
     takeAtOnce: () => undefined,
   });
   return { store, intake };
@@ -105,6 +107,7 @@ describe("a submission with an Idempotency-Key", () => {
     // The second job gets the first one's id: its insertion fails after the key was taken.
     const failing = intake.submit("client-1", SUBMISSION, keyed("k"));
     await expect(failing).rejects.toThrow("UNIQUE constraint failed");
+    expect(store.witness.prepare("select count(*) from coordinator_idempotency_key").pluck().get()).toBe(0);
     const retried = await intake.submit("client-1", SUBMISSION, keyed("k"));
     expect(retried.replayed).toBe(false);
     expect(idOf(retried.text)).toBe(B);

@@ -1,6 +1,5 @@
-import { fromHex } from "../../crypto/bytes.ts";
 import { canonicalize } from "../../crypto/canonical-json.ts";
-import { sha256Hex } from "../../crypto/hash.ts";
+import { sha256Hex, sha256Latin1 } from "../../crypto/hash.ts";
 import { answerFormat } from "../../domain/job/answer.ts";
 import type { Bus } from "../../kernel/bus.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -12,12 +11,13 @@ import type { PrefixAffinity } from "./affinity.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import type { TakenAtOnce } from "./dispatcher.ts";
 import type { FairShare } from "./fair-share.ts";
+import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import type { Backlog } from "./leases.ts";
 import type { QueueMetrics } from "./metrics.ts";
 import type { Store } from "./ports.ts";
 import type { QueueViews } from "./queue-view.ts";
 import { type Requirements, toNeed } from "./requirements.ts";
-import { type Holder, isKeyTaken, type TakenKey } from "./store/idempotency.ts";
+import type { Holder, Slot, TakenKey } from "./store/idempotency.ts";
 import type { NewJob } from "./store/jobs.ts";
 import { storeSubmission, storeTakenSubmission } from "./store/submissions.ts";
 import type { JobTable } from "./tables.ts";
@@ -84,6 +84,7 @@ export class Intake {
   readonly #waits: WaitTimes;
   readonly #metrics: QueueMetrics;
   readonly #backlog: Backlog;
+  readonly #keys: IdempotencyKeys;
   readonly #takeAtOnce: (job: JobTable) => TakenAtOnce | undefined;
 
   constructor(options: {
@@ -99,6 +100,7 @@ export class Intake {
     waits: WaitTimes;
     queueMetrics: QueueMetrics;
     backlog: Backlog;
+    keys: IdempotencyKeys;
     /** Takes a miner's slot for a job that need not wait. */
     takeAtOnce: (job: JobTable) => TakenAtOnce | undefined;
   }) {
@@ -114,6 +116,7 @@ export class Intake {
     this.#waits = options.waits;
     this.#metrics = options.queueMetrics;
     this.#backlog = options.backlog;
+    this.#keys = options.keys;
     this.#takeAtOnce = options.takeAtOnce;
   }
 
@@ -137,7 +140,9 @@ export class Intake {
       created_at: job.requested_at,
     };
     this.#affinity.enter(job.job_id, clientId, submission.payload);
-    const earlier = await this.#storeJob(job, key);
+    const earlier = key
+      ? await this.#keys.take(key, (taken) => this.#storeJob(job, taken))
+      : await this.#storeJob(job, undefined);
     if (!earlier) {
       this.#waits.submitted(requirementId, maxTokensOf(submission.payload));
       return { status: CREATED, text: toText(job, submission.payload), replayed: false };
@@ -213,7 +218,7 @@ export class Intake {
     const { position, estimate } = await this.#queue.foresee(job);
     const waitMs = job.expires_at - job.requested_at;
     if ("unknown" in estimate || estimate.p50 <= waitMs) return;
-    if (idempotency && (await isKeyTaken(this.#store.db, slotOf(clientId, idempotency)))) return;
+    if (idempotency && (await this.#keys.isTaken(slotOf(clientId, idempotency)))) return;
     this.#metrics.refused();
     const late = Math.ceil((estimate.p50 - waitMs) / MS_PER_SECOND);
     throw new AppError(
@@ -289,15 +294,12 @@ function toWaitMs({ ttl_seconds: ttl, deadline_seconds: deadline = ttl }: JobSub
   return Math.round(Math.min(ttl, deadline) * MS_PER_SECOND);
 }
 
-/** Bytes of a key's hash that are kept: nobody finds a second call with the same 128 bits, and the index is half as large. */
+/** Bytes of a key's hash that are kept: nobody finds a second call with the same 128 bits. */
 const SLOT_BYTES = 16;
 
-/**
- * What a key is stored by. The parts are written as JSON, so that no two calls give the same text. The hash is
- * made as text, which takes half the time of one in a buffer of its own.
- */
-function slotOf(clientId: string, { method, path, key }: Idempotency): Uint8Array {
-  return fromHex("slot", sha256Hex(JSON.stringify([clientId, method, path, key])).slice(0, 2 * SLOT_BYTES));
+/** What a key is stored by. The parts are written as JSON, so that no two calls give the same text. */
+function slotOf(clientId: string, { method, path, key }: Idempotency): Slot {
+  return sha256Latin1(JSON.stringify([clientId, method, path, key])).slice(0, SLOT_BYTES);
 }
 
 /** Reads an Idempotency-Key's call; undefined without a key. */

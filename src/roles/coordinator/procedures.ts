@@ -8,7 +8,7 @@ import {
 } from "./store/artifacts.ts";
 import { grantLease } from "./store/claims.ts";
 import { endLease } from "./store/endings.ts";
-import { forgetIdempotencyKeys } from "./store/idempotency.ts";
+import { clearSlots, forgetKeys, indexKeys } from "./store/idempotency.ts";
 import { adoptRuns, endQueued, raisePriority } from "./store/jobs.ts";
 import { markDeactivated, markDrained, upsertMiner } from "./store/miners.ts";
 import { noteModels } from "./store/models.ts";
@@ -22,13 +22,15 @@ export const coordinatorProcedures = defineProcedures({
   addArtifact,
   addTemplate,
   adoptRuns,
+  clearSlots,
   deleteArtifactRows,
   deleteExpired,
   deleteTemplate,
   endLease,
   endQueued,
-  forgetIdempotencyKeys,
+  forgetKeys,
   grantLease,
+  indexKeys,
   internRequirement,
   keepArtifact,
   markDeactivated,

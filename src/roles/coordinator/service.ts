@@ -13,6 +13,7 @@ import { Delivery } from "./delivery.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { readEvents, type StreamItem } from "./events.ts";
 import { explainJob } from "./explain.ts";
+import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { type CoordinatorIdentity, openIdentity } from "./identity.ts";
 import { type Idempotency, Intake, type Submitted } from "./intake.ts";
 import { listJobs } from "./job-lists.ts";
@@ -63,6 +64,7 @@ export class Coordinator {
   readonly #streams = new Streams();
   readonly #requirements: Requirements;
   readonly #intake: Intake;
+  readonly #keys: IdempotencyKeys;
   readonly #metrics: CoordinatorMetrics;
   readonly #instance: string;
   readonly #backlog: Backlog = { queued: 0 };
@@ -121,8 +123,10 @@ export class Coordinator {
       readers: () => this.#streams.readers,
       miners: () => this.#running?.dispatcher.sessions.size ?? 0,
     });
+    this.#keys = new IdempotencyKeys(deps.store);
     this.#intake = new Intake({
       ...deps,
+      keys: this.#keys,
       config,
       ...this.#queueing,
       requirements: this.#requirements,
@@ -136,6 +140,7 @@ export class Coordinator {
     const { store, bus, random, identityFile } = this.#deps;
     const identity = await openIdentity(identityFile, random);
     await this.#requirements.load();
+    await this.#keys.load();
     await this.#queueing.fair.load();
     await this.admin.start();
     await this.artifacts.start();
@@ -404,6 +409,7 @@ export class Coordinator {
     const keyless = new KeylessMiners({ ...shared, settlement, dispatcher });
     const sweeper = new Sweeper({
       ...shared,
+      keys: this.#keys,
       settlement,
       dispatcher,
       onExpired: (place) => {

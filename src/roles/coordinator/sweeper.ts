@@ -2,6 +2,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Artifacts } from "./artifacts/artifacts.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import type { Leases } from "./leases.ts";
 import {
   HOUSEKEEPING_INTERVAL_MS,
@@ -13,7 +14,6 @@ import {
 import type { Store } from "./ports.ts";
 import type { Requirements } from "./requirements.ts";
 import type { Settlement } from "./settlement.ts";
-import { forgetIdempotencyKeys } from "./store/idempotency.ts";
 import { endQueued } from "./store/jobs.ts";
 import { listDue, markReady } from "./store/queue.ts";
 import type { QueueTable } from "./tables.ts";
@@ -25,6 +25,7 @@ interface SweeperDeps {
   readonly leases: Leases;
   readonly settlement: Settlement;
   readonly dispatcher: Dispatcher;
+  readonly keys: IdempotencyKeys;
   readonly requirements: Requirements;
   readonly artifacts: Artifacts;
   /** Hears of a job that ended without having run. */
@@ -65,9 +66,8 @@ export class Sweeper {
 
   /** Removes what nobody needs any more. */
   async tidy(): Promise<void> {
-    const { store, clock, requirements, artifacts } = this.#deps;
-    const before = clock.now() - IDEMPOTENCY_KEPT_MS;
-    await store.operation(forgetIdempotencyKeys, before, SWEEP_BATCH);
+    const { clock, keys, requirements, artifacts } = this.#deps;
+    await keys.tidy(clock.now() - IDEMPOTENCY_KEPT_MS, clock.monotonic());
     await requirements.prune();
     await artifacts.tidy();
   }

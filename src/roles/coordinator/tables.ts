@@ -1,4 +1,3 @@
-import type { Generated } from "kysely";
 import type { JobState } from "../../domain/job/state.ts";
 
 /** A job: what was submitted, and where it stands. One row a job, for ever. Times are Unix ms. */
@@ -116,17 +115,32 @@ export interface ReceiptTable {
   issued_at: number;
 }
 
-/** Submissions with an Idempotency-Key, kept for 24 h. Their answers are made again from the job. */
-export interface IdempotencyTable {
-  /** In the order of `created_at`. */
-  seq: Generated<number>;
-  /** Start of the SHA-256 of owner, method, path and key: small whatever the key is, so that the index stays in memory. */
+/**
+ * Submissions with an Idempotency-Key, kept for 24 h, in the order of their coming. Their answers are made again from
+ * the job.
+ */
+export interface IdempotencyKeyTable {
+  seq: number;
+  /** Start of the SHA-256 of owner, method, path and key: small whatever the key is. */
   slot: Uint8Array;
   body_sha256: string;
   job_id: string;
   /** As submitted: an administrator can raise that of the job. */
   priority: number;
   created_at: number;
+}
+
+/** Where the submission of a slot is. It follows the keys in bulk (idempotency-keys.ts), and has old slots for a while. */
+export interface IdempotencySlotTable {
+  slot: Uint8Array;
+  seq: number;
+}
+
+/** One row, of id 1. */
+export interface IdempotencyMarkTable {
+  id: number;
+  /** All keys with a smaller `seq` have their slot. */
+  indexed_below: number;
 }
 
 /** Miners that have proven their key. */
@@ -214,7 +228,9 @@ export interface CoordinatorTables {
   coordinator_segment: SegmentTable;
   coordinator_receipt: ReceiptTable;
   coordinator_answer: AnswerTable;
-  coordinator_idempotency: IdempotencyTable;
+  coordinator_idempotency_key: IdempotencyKeyTable;
+  coordinator_idempotency_slot: IdempotencySlotTable;
+  coordinator_idempotency_mark: IdempotencyMarkTable;
   coordinator_miner: MinerTable;
   coordinator_day: DayTable;
   coordinator_template: TemplateTable;

@@ -11,6 +11,7 @@ import type { BusEvents } from "../../wire/events.ts";
 import { JobSubmission, JobView } from "../../wire/jobs.ts";
 import { CoordinatorConfig } from "./config.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { Intake } from "./intake.ts";
 import type { Lease } from "./lease.ts";
 import { Leases } from "./leases.ts";
@@ -158,6 +159,7 @@ async function play(seed: number, arrivals: readonly Arrival[]): Promise<Outcome
   const bus = createBus<BusEvents>(() => {});
   const intake = new Intake({
     ...shared,
+    keys: new IdempotencyKeys(shared.store),
     bus,
     ids: createIds(clock),
     takeAtOnce: () => undefined,

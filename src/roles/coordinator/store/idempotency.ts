@@ -1,9 +1,13 @@
-import type { IdempotencyTable, JobTable } from "../tables.ts";
+import { fromLatin1, toLatin1 } from "../../../crypto/bytes.ts";
+import type { IdempotencyKeyTable, IdempotencySlotTable, JobTable } from "../tables.ts";
 import { type Db, prepared } from "./handle.ts";
 import { findJob } from "./jobs.ts";
 
-/** A key, and the submission that took it. */
-export type TakenKey = Omit<IdempotencyTable, "seq">;
+/** A slot's bytes as a text of as many characters: one can be looked up in a map. */
+export type Slot = string;
+
+/** A key, and the submission that takes it. */
+export type TakenKey = Omit<IdempotencyKeyTable, "slot"> & { readonly slot: Slot };
 
 /** What is known of the submission that took a key. */
 export interface Holder {
@@ -14,45 +18,125 @@ export interface Holder {
   readonly job: JobTable;
 }
 
-const insertRow = prepared<TakenKey>()((db, p) =>
+const insertNewKey = prepared<IdempotencyKeyTable>()((db, p) =>
   db
-    .insertInto("coordinator_idempotency")
-    .values({
-      slot: p("slot"),
-      body_sha256: p("body_sha256"),
-      job_id: p("job_id"),
-      priority: p("priority"),
-      created_at: p("created_at"),
-    })
-    .onConflict((conflict) => conflict.column("slot").doNothing()),
+    .insertInto("coordinator_idempotency_key")
+    .columns(["seq", "slot", "body_sha256", "job_id", "priority", "created_at"])
+    .expression(
+      db
+        .selectNoFrom((e) => [
+          e.val(p("seq")).as("seq"),
+          e.val(p("slot")).as("slot"),
+          e.val(p("body_sha256")).as("body_sha256"),
+          e.val(p("job_id")).as("job_id"),
+          e.val(p("priority")).as("priority"),
+          e.val(p("created_at")).as("created_at"),
+        ])
+        .where(({ not, exists, selectFrom }) =>
+          not(exists(selectFrom("coordinator_idempotency_slot").select("seq").where("slot", "=", p("slot")))),
+        ),
+    ),
 );
 
-const selectRow = prepared<Pick<IdempotencyTable, "slot">>()((db, p) =>
-  db
-    .selectFrom("coordinator_idempotency")
-    .select(["job_id", "body_sha256", "priority"])
-    .where("slot", "=", p("slot")),
+const insertKey = prepared<IdempotencyKeyTable>()((db, p) =>
+  db.insertInto("coordinator_idempotency_key").values({
+    seq: p("seq"),
+    slot: p("slot"),
+    body_sha256: p("body_sha256"),
+    job_id: p("job_id"),
+    priority: p("priority"),
+    created_at: p("created_at"),
+  }),
 );
 
-/** Takes the key for this submission. Returns undefined when it was free, else what holds it. */
+/**
+ * Takes a key for this submission, whose slot is none of those that have come since `indexed_below`. Returns
+ * undefined when it was free, else what holds it.
+ */
 export async function takeIdempotencyKey(tx: Db, key: TakenKey): Promise<Holder | undefined> {
-  if ((await insertRow.run(tx, key)) === 1) return undefined;
-  const held = await selectRow.first(tx, key);
-  const job = held && (await findJob(tx, held.job_id));
-  if (!job) throw new Error("an Idempotency-Key is taken by a job that does not exist");
-  return { ...held, job };
+  const row = { ...key, slot: fromLatin1(key.slot) };
+  if ((await insertNewKey.run(tx, row)) === 1) return undefined;
+  const holder = await findHolderBySlot(tx, key.slot);
+  // The slot of a key that was forgotten stays until it is cleared away.
+  if (!holder) await insertKey.run(tx, row);
+  return holder;
 }
 
-/** Whether a submission holds the key. */
-export async function isKeyTaken(db: Db, slot: Uint8Array): Promise<boolean> {
-  return (await selectRow.first(db, { slot })) !== undefined;
+const selectKey = prepared<Pick<IdempotencyKeyTable, "seq">>()((db, p) =>
+  db
+    .selectFrom("coordinator_idempotency_key")
+    .select(["job_id", "body_sha256", "priority"])
+    .where("seq", "=", p("seq")),
+);
+
+/** The submission with this number; undefined when it was forgotten. */
+export async function findHolder(db: Db, seq: number): Promise<Holder | undefined> {
+  const key = await selectKey.first(db, { seq });
+  if (!key) return undefined;
+  const job = await findJob(db, key.job_id);
+  if (!job) throw new Error("an Idempotency-Key is taken by a job that does not exist");
+  return { body_sha256: key.body_sha256, priority: key.priority, job };
+}
+
+const selectSlot = prepared<Pick<IdempotencySlotTable, "slot">>()((db, p) =>
+  db.selectFrom("coordinator_idempotency_slot").select("seq").where("slot", "=", p("slot")),
+);
+
+/** The submission of a slot that is in the index. */
+export async function findHolderBySlot(db: Db, slot: Slot): Promise<Holder | undefined> {
+  const found = await selectSlot.first(db, { slot: fromLatin1(slot) });
+  return found && findHolder(db, found.seq);
+}
+
+/** Keys from a number on that the index may lack, in their order. */
+export function listUnindexed(db: Db, from: number): Promise<Pick<IdempotencyKeyTable, "seq" | "slot">[]> {
+  return db
+    .selectFrom("coordinator_idempotency_key")
+    .select(["seq", "slot"])
+    .where("seq", ">=", from)
+    .orderBy("seq")
+    .execute();
+}
+
+/** The number from which on the index may lack keys. */
+export async function findMark(db: Db): Promise<number> {
+  const row = await db
+    .selectFrom("coordinator_idempotency_mark")
+    .select("indexed_below")
+    .where("id", "=", 1)
+    .executeTakeFirstOrThrow();
+  return row.indexed_below;
+}
+
+const upsertSlot = prepared<IdempotencySlotTable>()((db, p) =>
+  db
+    .insertInto("coordinator_idempotency_slot")
+    .values({ slot: p("slot"), seq: p("seq") })
+    .onConflict((conflict) => conflict.column("slot").doUpdateSet((e) => ({ seq: e.ref("excluded.seq") }))),
+);
+
+const updateMark = prepared<{ indexed_below: number }>()((db, p) =>
+  db
+    .updateTable("coordinator_idempotency_mark")
+    .set({ indexed_below: p("indexed_below") })
+    .where("id", "=", 1),
+);
+
+/** Adds keys to the index, best in the order of their slots. Afterwards it has all below `indexedBelow`. */
+export async function indexKeys(
+  tx: Db,
+  keys: readonly { readonly slot: Slot; readonly seq: number }[],
+  indexedBelow: number,
+): Promise<void> {
+  for (const { slot, seq } of keys) await upsertSlot.run(tx, { slot: fromLatin1(slot), seq });
+  await updateMark.run(tx, { indexed_below: indexedBelow });
 }
 
 /** Forgets keys older than `before` (Unix ms), at most `limit` at once; how many. */
-export async function forgetIdempotencyKeys(tx: Db, before: number, limit: number): Promise<number> {
+export async function forgetKeys(tx: Db, before: number, limit: number): Promise<number> {
   // Keys are stored in the order of their time, so the oldest lie at the beginning.
   const old = await tx
-    .selectFrom("coordinator_idempotency")
+    .selectFrom("coordinator_idempotency_key")
     .select(["seq", "created_at"])
     .orderBy("seq")
     .limit(limit)
@@ -60,9 +144,39 @@ export async function forgetIdempotencyKeys(tx: Db, before: number, limit: numbe
   const last = old.findLast((row) => row.created_at < before);
   if (!last) return 0;
   const result = await tx
-    .deleteFrom("coordinator_idempotency")
+    .deleteFrom("coordinator_idempotency_key")
     .where("seq", "<=", last.seq)
     .where("created_at", "<", before)
     .executeTakeFirst();
   return Number(result.numDeletedRows);
+}
+
+/**
+ * Removes slots of forgotten keys among the next `limit` after `after` (the empty text: from the first on). Returns
+ * where to go on, undefined at the end.
+ */
+export async function clearSlots(tx: Db, after: Slot, limit: number): Promise<Slot | undefined> {
+  const first = await tx
+    .selectFrom("coordinator_idempotency_key")
+    .select("seq")
+    .orderBy("seq")
+    .limit(1)
+    .executeTakeFirst();
+  const next = await tx
+    .selectFrom("coordinator_idempotency_slot")
+    .select("slot")
+    .where("slot", ">", fromLatin1(after))
+    .orderBy("slot")
+    .limit(limit)
+    .execute();
+  const last = next.at(-1);
+  if (!last) return undefined;
+  await tx
+    .deleteFrom("coordinator_idempotency_slot")
+    .where("slot", ">", fromLatin1(after))
+    .where("slot", "<=", last.slot)
+    // Without a key the next one has a number that is not smaller than the mark.
+    .where("seq", "<", first?.seq ?? (await findMark(tx)))
+    .execute();
+  return next.length < limit ? undefined : toLatin1(last.slot);
 }
