@@ -20,6 +20,7 @@ import {
 } from "../src/app/assets/manifest.ts";
 import { TOKENIZERS } from "../src/app/assets/tokenizers.ts";
 import type { BuildInfo } from "../src/app/build-info.ts";
+import { compactProgram } from "./lib/compact.ts";
 import { collectLicenses } from "./lib/licenses.ts";
 import { packLlamaRuntime, sha256 } from "./lib/llama-archive.ts";
 import { readPackageVersion } from "./lib/package.ts";
@@ -77,7 +78,7 @@ async function writeAssets(directory: string, program: Metafile): Promise<Record
   const programs = [program, writer.metafile, metafile];
   const plain = {
     [LICENSES_ASSET]: Buffer.from(JSON.stringify(collectLicenses(root, programs))),
-    [STORE_THREAD_ASSET]: Buffer.from(contentsOf(writer.outputFiles)),
+    [STORE_THREAD_ASSET]: Buffer.from(await programText(writer.outputFiles)),
     ...Object.fromEntries(
       [MODEL_ASSET, ...TOKENIZERS.map(({ asset }) => asset)].map((name) => [
         name,
@@ -100,15 +101,15 @@ async function writeAssets(directory: string, program: Metafile): Promise<Record
   return Object.fromEntries(Object.keys(all).map((name) => [name, name]));
 }
 
-function contentsOf([bundle]: readonly OutputFile[]): Uint8Array {
+async function programText([bundle]: readonly OutputFile[]): Promise<string> {
   if (bundle === undefined) throw new Error("esbuild made no bundle");
-  return bundle.contents;
+  return compactProgram(bundle.text);
 }
 
 /** Builds in a fresh directory and returns the path of the executable in it. */
 async function buildInto(directory: string): Promise<string> {
   const { outputFiles, metafile } = await build({ ...mainBundle(readBuildInfo()), metafile: true });
-  writeFileSync(join(directory, MAIN), contentsOf(outputFiles));
+  writeFileSync(join(directory, MAIN), await programText(outputFiles));
   const assets = await writeAssets(directory, metafile);
   const settings = { main: MAIN, output: OUTPUT, assets, ...SEA_SETTINGS };
   writeFileSync(join(directory, SETTINGS), JSON.stringify(settings));
