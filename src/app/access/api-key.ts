@@ -1,4 +1,5 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import { sha256Hex } from "../../crypto/hash.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import { KEY_KINDS, type KeyKind } from "../../wire/access.ts";
 
@@ -9,8 +10,6 @@ const SECRET_BYTES = 32;
 const CHECKSUM_CHARACTERS = 8;
 
 const FORMAT = new RegExp(`^ait_(${KEY_KINDS.join("|")})_([0-9a-f]{16})_([0-9a-f]{64})([0-9a-f]{8})$`);
-
-const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** A key as its text says; whether it is known is another question. */
 export interface ParsedKey {
