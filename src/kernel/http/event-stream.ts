@@ -1,3 +1,5 @@
+import type { ServerResponse } from "node:http";
+
 /** One server-sent event; `id` is what a reader sends back as `Last-Event-ID`. */
 export interface ServerSentEvent {
   readonly event: string;
@@ -38,22 +40,8 @@ export function textStreamResponse(
     readonly abort: () => void;
   },
 ): Response {
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await source.next();
-        if (done) controller.close();
-        else controller.enqueue(encoder.encode(value));
-      },
-      async cancel() {
-        options.abort();
-        await source.return();
-      },
-    },
-    // Nothing is made before the body is read: the answer to a HEAD request never is, and must hold nothing.
-    { highWaterMark: 0 },
-  );
-  return new Response(body, {
+  const body = new StreamedText(source, options.abort);
+  const response = new Response(body.stream, {
     headers: {
       "content-type": options.contentType,
       "cache-control": "no-store",
@@ -62,4 +50,62 @@ export function textStreamResponse(
       ...options.headers,
     },
   });
+  streamed.set(response, body);
+  return response;
+}
+
+/** Bodies of answers that nobody reads yet. */
+const streamed = new WeakMap<Response, StreamedText>();
+
+/**
+ * Tells an answer that is made while it is read where it goes to: as soon as its head is sent its parts are written
+ * there, since each would take as long on its way through a web stream as all else that is done for it.
+ */
+export function writeStraightTo(response: Response, outgoing: ServerResponse): void {
+  const body = streamed.get(response);
+  if (body) body.outgoing = outgoing;
+}
+
+/** A body of text that is made while it is read. */
+class StreamedText {
+  readonly stream: ReadableStream<Uint8Array>;
+  outgoing: ServerResponse | undefined;
+  readonly #source: AsyncGenerator<string, void, void>;
+  #isCanceled = false;
+
+  constructor(source: AsyncGenerator<string, void, void>, abort: () => void) {
+    this.#source = source;
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => this.#pull(controller),
+        cancel: async () => {
+          this.#isCanceled = true;
+          abort();
+          await source.return();
+        },
+      },
+      // Nothing is made before the body is read: the answer to a HEAD request never is, and must hold nothing.
+      { highWaterMark: 0 },
+    );
+  }
+
+  async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    if (this.outgoing?.headersSent) {
+      await this.#writeAll(this.outgoing);
+      if (!this.#isCanceled) controller.close();
+      return;
+    }
+    const { done, value } = await this.#source.next();
+    if (done) controller.close();
+    else controller.enqueue(encoder.encode(value));
+  }
+
+  /** Writes what is left. Whoever reads the stream waits for its end meanwhile; when he cancels it, it is given up. */
+  async #writeAll(outgoing: ServerResponse): Promise<void> {
+    for (;;) {
+      const { done, value } = await this.#source.next();
+      if (done) return;
+      if (!outgoing.write(value)) await new Promise<void>((resolve) => outgoing.once("drain", resolve));
+    }
+  }
 }

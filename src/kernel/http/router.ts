@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { upgradeWebSocket } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import type { WebSocket } from "ws";
@@ -9,6 +10,7 @@ import type { RateDecision } from "../rate-limit.ts";
 import { channelOverSocket, watchSocket } from "../socket-channel.ts";
 import { check, readJsonText } from "./body.ts";
 import type { ErrorFormat, RouteContract } from "./contract.ts";
+import { writeStraightTo } from "./event-stream.ts";
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
 
@@ -114,6 +116,9 @@ export function createRouter<Access, Principal>(
         if (reply instanceof Response) {
           // Nobody will read it: what makes the body must not wait for a reader.
           if (c.req.method === "HEAD") await reply.body?.cancel();
+          // Absent where the app is called without a server.
+          const { outgoing } = (c.env ?? {}) as { readonly outgoing?: ServerResponse };
+          if (outgoing) writeStraightTo(reply, outgoing);
           return reply;
         }
         const text = "text" in reply ? reply.text : JSON.stringify(reply.json);

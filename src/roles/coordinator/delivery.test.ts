@@ -44,7 +44,8 @@ describe("delivered text", () => {
     const { version } = streams.look(jobId, 0);
     // The reader looks in the very turn in which it is woken.
     const woken = streams
-      .wait(jobId, version, 60_000, new AbortController().signal)
+      .watch(jobId, new AbortController().signal)
+      .wait(version, 60_000)
       .then(() => committedRows(store, "chunk", jobId));
     accept(lease, "text");
     delivery.schedule(lease);

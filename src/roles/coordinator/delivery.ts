@@ -90,6 +90,8 @@ export class Delivery {
   #timer: NodeJS.Timeout | undefined;
   /** Whether a flush is about to begin. */
   #scheduled = false;
+  /** Whether one begins at the end of this task. */
+  #isUrgent = false;
   /** When the last flush began, monotonic ms. */
   #flushedAt = Number.NEGATIVE_INFINITY;
   /**
@@ -121,20 +123,38 @@ export class Delivery {
    */
   schedule(lease: Lease): void {
     this.#waiting.add(lease);
-    this.#beginSoon();
+    if (lease.lastSeq === 0) this.#beginNow();
+    else this.#beginSoon();
+  }
+
+  /** For the first text of an answer: whoever asked sees by it that there will be one. What waits goes with it. */
+  #beginNow(): void {
+    if (this.#isUrgent) return;
+    this.#isUrgent = true;
+    queueMicrotask(() => {
+      this.#isUrgent = false;
+      this.#beginDue();
+    });
   }
 
   #beginSoon(): void {
     if (this.#scheduled || this.#flushes.size >= MAX_FLUSHES_AT_ONCE) return;
     const wait = this.#flushedAt + FLUSH_DELAY_MS - this.#clock.monotonic();
     this.#scheduled = true;
+    const begin = (): void => {
+      this.#scheduled = false;
+      this.#beginDue();
+    };
     // A timer takes a millisecond at least.
-    if (wait <= 0) setImmediate(() => this.#begin());
-    else this.#timer = setTimeout(() => this.#begin(), wait);
+    if (wait <= 0) setImmediate(begin);
+    else this.#timer = setTimeout(begin, wait);
+  }
+
+  #beginDue(): void {
+    if (this.#waiting.size > 0 && this.#flushes.size < MAX_FLUSHES_AT_ONCE) this.#begin();
   }
 
   #begin(): void {
-    this.#scheduled = false;
     this.#flushedAt = this.#clock.monotonic();
     const flush = this.#flush().finally(() => {
       this.#flushes.delete(flush);
@@ -146,6 +166,7 @@ export class Delivery {
   /** Resolves when everything scheduled before is stored or refused. */
   async drain(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#scheduled = false;
     this.#begin();
     await Promise.all(this.#flushes);
   }

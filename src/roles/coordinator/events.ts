@@ -70,6 +70,7 @@ async function* read(
 ): AsyncGenerator<StreamItem, void, void> {
   const { store, streams } = source;
   const detach = begin();
+  const watch = streams.watch(jobId, signal);
   try {
     let sent = afterSeq;
     let job: JobTable | undefined;
@@ -84,10 +85,10 @@ async function* read(
         stateVersion = look.stateVersion;
         if (!job) return;
         if (job.token === 0 || source.isUnwritten(jobId)) streams.unbegun(jobId);
-        format ??= formatOf(job) === "deltas" ? { format: "deltas" } : {};
+        if (formatOf(job) === "deltas") format = { format: "deltas" };
         if (isPatient && job.state === "QUEUED") {
           isPatient = false;
-          await streams.wait(jobId, look.version, AT_ONCE_MS, signal);
+          await watch.wait(look.version, AT_ONCE_MS);
           continue;
         }
         const event = isTerminal(job.state) ? undefined : await toStateEvent(source, job);
@@ -100,7 +101,7 @@ async function* read(
       const chunks = streams.look(jobId, sent).chunks ?? (await readChunks(store, jobId, sent));
       for (const chunk of chunks) {
         sent = chunk.seq;
-        yield { event: "chunk", id: chunk.seq, data: { ...chunk, ...format } };
+        yield { event: "chunk", id: chunk.seq, data: format ? { ...chunk, ...format } : chunk };
       }
       if (isTerminal(job.state) && sent >= job.last_seq) {
         const receipt = await findReceipt(store.db, jobId);
@@ -111,15 +112,11 @@ async function* read(
       }
       if (chunks.length > 0) continue;
       const before = look.version;
-      await streams.wait(
-        jobId,
-        before,
-        job.state === "QUEUED" ? POSITION_INTERVAL_MS : KEEP_ALIVE_MS,
-        signal,
-      );
+      await watch.wait(before, job.state === "QUEUED" ? POSITION_INTERVAL_MS : KEEP_ALIVE_MS);
       if (streams.look(jobId, sent).version === before) yield "keep-alive";
     }
   } finally {
+    watch[Symbol.dispose]();
     detach();
   }
 }

@@ -58,9 +58,9 @@ describe("streams", () => {
     streams.attach(JOB);
     const before = streams.look(JOB, 0).version;
     streams.publish(JOB, chunk(1));
-    await streams.wait(JOB, before, LONG_MS, never);
+    await streams.watch(JOB, never).wait(before, LONG_MS);
     const { version } = streams.look(JOB, 0);
-    const waiting = streams.wait(JOB, version, LONG_MS, never);
+    const waiting = streams.watch(JOB, never).wait(version, LONG_MS);
     streams.changed(JOB);
     await waiting;
     expect(streams.look(JOB, 0).stateVersion).toBe(version + 1);
@@ -70,7 +70,7 @@ describe("streams", () => {
     const streams = new Streams();
     streams.attach(JOB);
     const abort = new AbortController();
-    const waiting = streams.wait(JOB, streams.look(JOB, 0).version, LONG_MS, abort.signal);
+    const waiting = streams.watch(JOB, abort.signal).wait(streams.look(JOB, 0).version, LONG_MS);
     abort.abort();
     await waiting;
   });

@@ -15,7 +15,7 @@ interface Stream {
   version: number;
   /** `version` at the last change of the job's state. */
   stateVersion: number;
-  readonly waiters: Set<() => void>;
+  readonly waiters: Set<Watch>;
   readers: number;
 }
 
@@ -25,6 +25,59 @@ export interface Look {
   readonly chunks: readonly ChunkEvent[] | undefined;
   readonly version: number;
   readonly stateVersion: number;
+}
+
+/**
+ * How one reader of a job waits for news, again and again: the signal is listened to once, and one timer serves all of
+ * its waits. To be disposed of when it reads no more.
+ */
+export class Watch implements Disposable {
+  readonly #stream: Stream;
+  readonly #signal: AbortSignal;
+  readonly #wake = (): void => this.wake();
+  #resolve: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerMs = 0;
+
+  constructor(stream: Stream, signal: AbortSignal) {
+    this.#stream = stream;
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#wake, { once: true });
+  }
+
+  /** Resolves when the job has changed since `version`, after `maxMs`, or when the signal aborts. One wait at a time. */
+  wait(version: number, maxMs: number): Promise<void> {
+    if (this.#stream.version !== version || this.#signal.aborted) return Promise.resolve();
+    this.#arm(maxMs);
+    this.#stream.waiters.add(this);
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** Ends a wait. */
+  wake(): void {
+    this.#stream.waiters.delete(this);
+    const resolve = this.#resolve;
+    this.#resolve = undefined;
+    resolve?.();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#wake);
+    this.wake();
+  }
+
+  #arm(maxMs: number): void {
+    if (this.#timer && this.#timerMs === maxMs) {
+      this.#timer.refresh();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timerMs = maxMs;
+    this.#timer = setTimeout(this.#wake, maxMs);
+  }
 }
 
 /**
@@ -114,23 +167,13 @@ export class Streams {
     return { chunks, version, stateVersion };
   }
 
-  /** Resolves when the job has changed since `version`, after `maxMs`, or when the signal aborts. */
-  async wait(jobId: string, version: number, maxMs: number, signal: AbortSignal): Promise<void> {
-    const stream = this.#get(jobId);
-    if (stream.version !== version || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const wake = () => resolve();
-    const timer = setTimeout(wake, maxMs);
-    stream.waiters.add(wake);
-    signal.addEventListener("abort", wake, { once: true });
-    await promise;
-    clearTimeout(timer);
-    stream.waiters.delete(wake);
-    signal.removeEventListener("abort", wake);
+  /** How a reader of the job that is registered waits for news of it. */
+  watch(jobId: string, signal: AbortSignal): Watch {
+    return new Watch(this.#get(jobId), signal);
   }
 
   #wake(stream: Stream): void {
     stream.version++;
-    for (const wake of stream.waiters) wake();
+    for (const waiter of stream.waiters) waiter.wake();
   }
 }

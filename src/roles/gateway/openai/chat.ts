@@ -6,6 +6,7 @@ import { type Head, type StreamShape, toEndExtension, toOpenAiUsage } from "./sh
 
 /** Chunks of a chat. */
 export const CHAT_STREAM: StreamShape = {
+  isPure: true,
   open: (index) => ({
     index,
     delta: { role: "assistant", content: "" },

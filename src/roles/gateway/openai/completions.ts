@@ -29,6 +29,7 @@ export function toTextPayload(
 export function createTextStream(request: CompletionRequest): StreamShape {
   const written = new Map<number, number>();
   return {
+    isPure: false,
     open: (index) =>
       request.echo ? { index, text: promptOf(request), logprobs: null, finish_reason: null } : undefined,
     add(index, { text, logprobs }) {

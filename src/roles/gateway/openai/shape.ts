@@ -14,6 +14,8 @@ export interface Head {
 
 /** How an API writes what one delta adds to a choice. */
 export interface StreamShape {
+  /** Whether `add` depends on its arguments alone: then chunks of text that differ in their text alone are made once. */
+  readonly isPure: boolean;
   /** What a choice begins with; undefined: nothing of its own. */
   open(index: number): object | undefined;
   /** Undefined: the delta says nothing that this API could tell. */

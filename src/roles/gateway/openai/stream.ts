@@ -1,3 +1,4 @@
+import type { AnswerDelta } from "../../../domain/job/deltas.ts";
 import { toFailure } from "../../../kernel/http/problem.ts";
 import type { QueueView } from "../../../wire/jobs.ts";
 import type { Extension } from "../../../wire/openai/common.ts";
@@ -15,6 +16,8 @@ export interface StreamOptions {
 }
 
 const DONE = "data: [DONE]\n\n";
+/** Stands for a text where a chunk is made once for all texts: nobody's model or id, since it is not printable. */
+const MARK = "\u0000text\u0000";
 const KEEP_ALIVE = ": keep-alive\n\n";
 
 /** Writes an answer as the server-sent events that OpenAI's clients read. */
@@ -34,6 +37,7 @@ export async function* writeStream(
 class StreamWriter {
   readonly #options: StreamOptions;
   readonly #opened = new Set<number>();
+  readonly #plain = new Map<number, readonly string[]>();
   /** What the next chunk tells beside OpenAI's members. */
   #extension: Extension | undefined;
   /** The end of a choice: it waits for the end of the job, which may be its own, and is told with it. */
@@ -61,8 +65,8 @@ class StreamWriter {
         const { choice = 0, finish_reason } = part.delta;
         yield* this.#flush();
         yield* this.#open(choice);
-        const added = this.#options.shape.add(choice, part.delta);
-        if (added) yield this.#chunk([added], part.seq);
+        const added = this.#added(choice, part.delta, part.seq);
+        if (added !== undefined) yield added;
         if (finish_reason) this.#closing = this.#options.shape.close(choice, finish_reason);
         return;
       }
@@ -106,19 +110,46 @@ class StreamWriter {
     yield this.#chunk([closing], undefined);
   }
 
+  /** The chunk that a delta adds; undefined: it says nothing that this API could tell. */
+  #added(choice: number, delta: AnswerDelta, seq: number | undefined): string | undefined {
+    const { shape } = this.#options;
+    const isPlain = shape.isPure && this.#extension === undefined && isTextAlone(delta);
+    if (isPlain) return toEvent(seq, this.#plainChunk(choice).join(JSON.stringify(delta.text)));
+    const added = shape.add(choice, delta);
+    return added && this.#chunk([added], seq);
+  }
+
+  /** What stands before and after the text in the chunks of a choice that add text alone, most of all chunks. */
+  #plainChunk(choice: number): readonly string[] {
+    let parts = this.#plain.get(choice);
+    if (!parts) {
+      const { shape } = this.#options;
+      parts = this.#document([shape.add(choice, { text: MARK }) ?? {}]).split(JSON.stringify(MARK));
+      this.#plain.set(choice, parts);
+    }
+    return parts;
+  }
+
   #chunk(choices: readonly object[], seq: number | undefined, rest: object = {}): string {
-    const { head, includesUsage } = this.#options;
     const aitbc = this.#extension;
     this.#extension = undefined;
-    const chunk = {
-      ...head,
-      choices,
-      ...(includesUsage && { usage: null }),
-      ...rest,
-      ...(aitbc && { aitbc }),
-    };
-    return `${seq === undefined ? "" : `id: ${seq}\n`}data: ${JSON.stringify(chunk)}\n\n`;
+    return toEvent(seq, this.#document(choices, { ...rest, ...(aitbc && { aitbc }) }));
   }
+
+  #document(choices: readonly object[], rest: object = {}): string {
+    const { head, includesUsage } = this.#options;
+    return JSON.stringify({ ...head, choices, ...(includesUsage && { usage: null }), ...rest });
+  }
+}
+
+function toEvent(seq: number | undefined, data: string): string {
+  return seq === undefined ? `data: ${data}\n\n` : `id: ${seq}\ndata: ${data}\n\n`;
+}
+
+/** Whether a delta has a text, and nothing else but its choice. */
+function isTextAlone(delta: AnswerDelta): boolean {
+  const members = Object.keys(delta).length;
+  return delta.text !== undefined && members === (delta.choice === undefined ? 1 : 2);
 }
 
 /** Tells a waiting caller where its job stands, in a comment, which clients skip and people read. */
