@@ -164,6 +164,23 @@ describe("a batch", () => {
     expect(countJobs(daemon)).toBe(2);
   });
 
+  it("leaves no lines behind, when the process ended between the end of the batch and theirs", async () => {
+    const before = await bootDaemon({ settings: SHORT_LEASES });
+    const engine = await joinPlanned(before, {}, 1);
+    const openai = openAiClient(before);
+    const { id: ended } = await startBatch(openai, toJsonl(linesOf(3)));
+    await engine.nth(0);
+    const { id: running } = await startBatch(openai, toJsonl(linesOf(2)));
+    await untilBatch(openai, running, ({ status }) => status === "in_progress");
+    await engine.leave();
+    await before.daemon.stop();
+    before.change(`update gateway_batch set status = 'completed' where batch_id = '${ended}'`);
+    const daemon = await before.restart();
+    expect(daemon.rowCounts()["gateway_batch_line"]).toBe(2);
+    answerAll(await joinPlanned(daemon, {}, 1));
+    expect(await untilEnded(openAiClient(daemon), running)).toMatchObject({ status: "completed" });
+  });
+
   it("expires after a day: what has ended is kept, the rest says so", async () => {
     const clock = new TestClock();
     const daemon = await bootDaemon({ clock });

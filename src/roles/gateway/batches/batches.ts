@@ -15,7 +15,16 @@ import type { EndListener, RunDeps } from "./deps.ts";
 import { BatchMetrics } from "./metrics.ts";
 import { Pump } from "./pump.ts";
 import { BatchRun } from "./run.ts";
-import { addBatch, changeBatch, findBatch, findBatchOn, listActive, listBatchRows } from "./store.ts";
+import {
+  addBatch,
+  changeBatch,
+  findBatch,
+  findBatchOn,
+  listActive,
+  listBatchesWithLines,
+  listBatchRows,
+} from "./store.ts";
+import { deleteAllLines } from "./validate.ts";
 
 const MS_PER_SECOND = 1000;
 
@@ -66,6 +75,7 @@ export class Batches {
       bus.on("miner.updated", nudge),
     );
     for (const row of await listActive(store.db)) this.#begin(row);
+    await this.#deleteLeftLines();
   }
 
   /** Resolves when no batch is at work any more; `stopping` has ended them. Their jobs outlive the process. */
@@ -159,6 +169,14 @@ export class Batches {
       expires_at: created_at + BATCH_WINDOW_SECONDS * MS_PER_SECOND,
       ...NEW,
     };
+  }
+
+  /** Deletes lines of batches that had ended when an earlier process did, before it deleted them. */
+  async #deleteLeftLines(): Promise<void> {
+    const { store } = this.#deps;
+    for (const id of await listBatchesWithLines(store.db)) {
+      if (!this.#runs.has(id)) await deleteAllLines(store, id);
+    }
   }
 
   #begin(row: BatchTable): void {

@@ -156,6 +156,23 @@ export async function insertLines(tx: Db, batch_id: string, lines: readonly NewL
   return duplicates;
 }
 
+/** The batches that have lines, whatever has become of them. */
+export async function listBatchesWithLines(db: Db): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    // One step in the index a batch, however many lines it has.
+    const next = await db
+      .selectFrom("gateway_batch_line")
+      .select("batch_id")
+      .where("batch_id", ">", ids.at(-1) ?? "")
+      .orderBy("batch_id")
+      .limit(1)
+      .executeTakeFirst();
+    if (!next) return ids;
+    ids.push(next.batch_id);
+  }
+}
+
 /** Deletes lines of a batch, a page at a time; whether there are more. */
 export async function deleteLines(tx: Db, batchId: string): Promise<boolean> {
   const page = await tx
