@@ -56,7 +56,7 @@ export interface RouteContract<Access = unknown> {
   readonly tag: string;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
-  readonly headers?: z.ZodType;
+  readonly headers?: z.ZodObject;
   readonly body?: z.ZodType;
   /** Largest JSON body, in bytes; absent: that of all routes. */
   readonly maxBodyBytes?: number;

@@ -73,6 +73,19 @@ export interface Router<Access, Principal> {
   socket<const C extends RouteContract<Access>>(contract: C, admit: Admit<C, Principal>): void;
 }
 
+/** Reads the headers that a schema names: to list all that came would cost more than the check. */
+function headersReader(schema: z.ZodObject): (c: Context) => unknown {
+  const names = Object.keys(schema.shape);
+  return ({ req }) => {
+    const headers: Record<string, string> = {};
+    for (const name of names) {
+      const value = req.header(name);
+      if (value !== undefined) headers[name] = value;
+    }
+    return check(schema, headers, "header");
+  };
+}
+
 /**
  * Creates a router. A route exists only with its contract: validation and authorisation cannot be left out.
  * `maxBodyBytes` bounds every JSON body whose contract names no other bound.
@@ -95,6 +108,7 @@ export function createRouter<Access, Principal>(
     contracts,
     on(contract, handler) {
       contracts.push(contract);
+      const readHeaders = contract.headers && headersReader(contract.headers);
       app.on(contract.method, contract.path, async (c) => {
         c.set("route", contract.path);
         if (contract.errors) c.set("errors", contract.errors);
@@ -104,7 +118,7 @@ export function createRouter<Access, Principal>(
         const call = {
           params: contract.params && check(contract.params, c.req.param(), "path"),
           query: contract.query && check(contract.query, c.req.query(), "query"),
-          headers: contract.headers && check(contract.headers, c.req.header(), "header"),
+          headers: readHeaders?.(c),
           body,
           bodyText,
           openStream: () => (contract.stream ? c.req.raw.body : null),
@@ -127,6 +141,7 @@ export function createRouter<Access, Principal>(
     },
     socket(contract, admit) {
       contracts.push(contract);
+      const readHeaders = contract.headers && headersReader(contract.headers);
       app.get(contract.path, async (c, next) => {
         c.set("route", contract.path);
         const principal = await authorize(c, contract.access);
@@ -136,7 +151,7 @@ export function createRouter<Access, Principal>(
         // The cast joins the schemas to their types, as above.
         const call = {
           query: contract.query && check(contract.query, c.req.query(), "query"),
-          headers: contract.headers && check(contract.headers, c.req.header(), "header"),
+          headers: readHeaders?.(c),
           principal,
         } as Parameters<typeof admit>[0];
         const open = await admit(call);
