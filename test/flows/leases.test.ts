@@ -290,6 +290,36 @@ describe("a miner that breaks the protocol of delivery", () => {
     },
   );
 
+  it("by a forged statement that follows a good one at once loses the lease, and keeps the good one", async () => {
+    const { clock, daemon, miner, jobId, work } = await bench();
+    await work.deliver("good ");
+    work.progress();
+    await work.deliver("text");
+    work.progress({}, (sig) => sig.with(0, (sig[0] ?? 0) ^ 1));
+    expect(await work.fenced()).toMatchObject({ code: "PROTOCOL_VIOLATION" });
+    const retry = await takeAgain(miner, clock);
+    retry.complete();
+    await miner.next("completed");
+    const receipts = await receiptsOf(daemon.client, jobId);
+    expectSound(receipts, "good text", PROMPT);
+    expect(receipts[0]).toMatchObject({ metadata: { progress: { bytes: 5 } } });
+  });
+
+  it("and fails right after a statement has all that it stated proven", async () => {
+    const { clock, daemon, miner, jobId, work } = await bench();
+    for (const text of ["one ", "two ", "three"]) {
+      await work.deliver(text);
+      work.progress();
+    }
+    work.fail("ENGINE_FAILED", true);
+    const retry = await takeAgain(miner, clock);
+    retry.complete();
+    await miner.next("completed");
+    const receipts = await receiptsOf(daemon.client, jobId);
+    expectSound(receipts, "one two three", PROMPT);
+    expect(receipts[0]).toMatchObject({ metadata: { progress: { bytes: 13, seq: 3 } } });
+  });
+
   it("may repeat what was stored before", async () => {
     const { daemon, miner, jobId, work } = await bench();
     await work.deliver("one ");

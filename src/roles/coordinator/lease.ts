@@ -16,6 +16,13 @@ export interface Piece {
   readonly bytes: number;
 }
 
+/** A signed statement of progress whose signature was not looked at yet. */
+export interface Statement {
+  readonly progress: ReceiptProgress;
+  /** Whether the signature is the miner's. */
+  verify(): Promise<boolean>;
+}
+
 /** What a lease hands to the database at once. */
 export interface Pending {
   readonly pieces: readonly Piece[];
@@ -62,6 +69,12 @@ export class Lease {
   /** Bytes of the job's output that were accepted, stored or about to be. */
   acceptedBytes: number;
   progress: ReceiptProgress | undefined;
+  /** When a statement was last verified, monotonic ms. */
+  provenAt = Number.NEGATIVE_INFINITY;
+  /** The newest statement, while it waits to be verified. */
+  #unproven: Statement | undefined;
+  /** Resolves when no statement is being verified. */
+  #proving: Promise<void> = Promise.resolve();
   /** Text that waits for the next flush. */
   #pending: Piece[] = [];
   #pendingProgress = false;
@@ -131,9 +144,40 @@ export class Lease {
     if (this.#segment !== this.#output) this.#segment.update(text);
   }
 
-  recordProgress(progress: ReceiptProgress): void {
-    this.progress = progress;
-    this.#pendingProgress = true;
+  /** Takes a statement that is to be verified. Returns whether none waits for that already: a newer one takes its place. */
+  claim(statement: Statement): boolean {
+    const isFirst = this.#unproven === undefined;
+    const newest = this.#unproven?.progress ?? this.progress;
+    if (statement.progress.seq > (newest?.seq ?? 0)) this.#unproven = statement;
+    return isFirst;
+  }
+
+  /**
+   * Verifies the statement that waits, if any, and notes it, after one that is being verified. False where its signature
+   * is not the miner's.
+   */
+  prove(now: number): Promise<boolean> {
+    const proven = this.#proving.then(() => this.#prove(now));
+    // Whoever asked hears of a failure, and not the one who asks next.
+    this.#proving = proven.then(
+      () => {},
+      () => {},
+    );
+    return proven;
+  }
+
+  async #prove(now: number): Promise<boolean> {
+    const statement = this.#unproven;
+    this.#unproven = undefined;
+    if (!statement) return true;
+    this.provenAt = now;
+    if (!(await statement.verify())) return false;
+    const { progress } = statement;
+    if (progress.seq > (this.progress?.seq ?? 0)) {
+      this.progress = progress;
+      this.#pendingProgress = true;
+    }
+    return true;
   }
 
   /** How long the job may still run, in ms. */

@@ -47,6 +47,11 @@ export const POSITION_INTERVAL_MS = 1_000;
 export const POSITION_BOUND = 10_000;
 /** Time in which a miner must register after the challenge, in ms. */
 export const REGISTER_TIMEOUT_MS = 10_000;
+/**
+ * Statements of one lease are verified this far apart, in ms: each says all that the ones before it said. Those of a
+ * fast engine come several a second, and each costs as much as a hundred pieces of text.
+ */
+export const PROOF_INTERVAL_MS = 1_000;
 /** Sent bytes that may wait in a miner's connection before it is closed as too slow. */
 export const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 /** Sent bytes that may wait in the connection of a client that watches a job, before it is closed as too slow. */

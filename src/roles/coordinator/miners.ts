@@ -6,7 +6,7 @@ import { progressSignBytes } from "../../domain/receipt/progress.ts";
 import type { Bus } from "../../kernel/bus.ts";
 import { type Channel, CLOSE } from "../../kernel/channel.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import { AppError } from "../../kernel/errors.ts";
+import { AppError, toAppError } from "../../kernel/errors.ts";
 import type { RandomBytes } from "../../kernel/ids.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { BusEvents } from "../../wire/events.ts";
@@ -18,7 +18,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { CoordinatorIdentity } from "./identity.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
-import { MAX_UNSTORED_BYTES } from "./limits.ts";
+import { MAX_UNSTORED_BYTES, PROOF_INTERVAL_MS } from "./limits.ts";
 import type { KeyedProfile } from "./miner-link.ts";
 import type { Store } from "./ports.ts";
 import { MinerSession, type SessionHandler } from "./session.ts";
@@ -209,21 +209,42 @@ export class Miners implements SessionHandler {
     }
     this.#renew(lease);
     const { publicKey } = session.profile;
-    const signed = progressSignBytes(progress, this.#deps.identity.realm);
-    if (!(await verifyAsync(fromBase64Url("signature", signature, SIGNATURE_BYTES), signed, publicKey))) {
+    const { realm } = this.#deps.identity;
+    const signatureBytes = fromBase64Url("signature", signature, SIGNATURE_BYTES);
+    const isFirst = lease.claim({
+      progress: {
+        seq,
+        bytes,
+        running_sha256,
+        units,
+        terms_hash,
+        key_id: toBase64Url(publicKey),
+        sig: signature,
+      },
+      verify: () => verifyAsync(signatureBytes, progressSignBytes(progress, realm), publicKey),
+    });
+    const wait = lease.provenAt + PROOF_INTERVAL_MS - this.#deps.clock.monotonic();
+    if (wait <= 0) await this.#prove(lease);
+    else if (isFirst) this.#proveLater(session, lease, wait);
+  }
+
+  #proveLater(session: MinerSession, lease: Lease, wait: number): void {
+    const timer = setTimeout(() => {
+      this.#prove(lease).catch((error: unknown) =>
+        session.fence({ job_id: lease.jobId, token: lease.token }, toAppError(error)),
+      );
+    }, wait);
+    // What is not proven when the process ends stands as text that the coordinator vouches for alone.
+    timer.unref();
+  }
+
+  /** Verifies the newest statement of a lease; one that is about to end has its own proven with its end. */
+  async #prove(lease: Lease): Promise<void> {
+    if (lease.ended) return;
+    if (!(await lease.prove(this.#deps.clock.monotonic()))) {
       this.#violate(lease, "progress: the signature is not the miner's");
     }
-    if (lease.ended || seq <= (lease.progress?.seq ?? 0)) return;
-    lease.recordProgress({
-      seq,
-      bytes,
-      running_sha256,
-      units,
-      terms_hash,
-      key_id: toBase64Url(publicKey),
-      sig: signature,
-    });
-    this.#deps.delivery.schedule(lease);
+    if (!lease.ended) this.#deps.delivery.schedule(lease);
   }
 
   async complete(session: MinerSession, frame: FrameOf<"complete">): Promise<void> {

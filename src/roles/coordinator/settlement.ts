@@ -102,6 +102,8 @@ export class Settlement {
     const requeue =
       failure.retry && timeLeft && !hindrance && (failure.unbegun || job.attempts < job.max_attempts);
     const event: JobEvent = failure.outcome === "canceled" ? "cancel" : requeue ? "requeue" : "fail";
+    // Its receipt rests on the miner's last statement. A forged one is worth nothing, and so is left out.
+    await lease.prove(this.#clock.monotonic());
     const portion = takePortion(lease);
     const receipt = leavesReceipt(portion.endByte - lease.terms.start_byte, failure.outcome)
       ? this.#buildReceipt(lease, failure.outcome, event !== "requeue", lease.progress)
