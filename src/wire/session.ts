@@ -215,10 +215,12 @@ export const CoordinatorFrame = z.discriminatedUnion("type", [
 export type CoordinatorFrame = z.infer<typeof CoordinatorFrame>;
 
 /**
- * Frames that come with each piece of an answer: where miner and coordinator share a process they are handed over as
- * objects, since to write and to read them took longer than all that is done with them.
+ * Frames that come with each piece of an answer, and before its first one: where miner and coordinator share a process
+ * they are handed over as objects, since to write and to read them took longer than all that is done with them.
  */
 export const HANDED_OVER: ReadonlySet<MinerFrame["type"] | CoordinatorFrame["type"]> = new Set([
+  "offer",
+  "start",
   "chunk",
   "progress",
   "ack",
