@@ -108,12 +108,21 @@ export async function findMark(db: Db): Promise<number> {
   return row.indexed_below;
 }
 
-const upsertSlot = prepared<IdempotencySlotTable>()((db, p) =>
-  db
-    .insertInto("coordinator_idempotency_slot")
-    .values({ slot: p("slot"), seq: p("seq") })
-    .onConflict((conflict) => conflict.column("slot").doUpdateSet((e) => ({ seq: e.ref("excluded.seq") }))),
-);
+/** Slots and numbers of some keys, as parameters of one statement. */
+type SlotRows = Record<`slot${number}`, Uint8Array> & Record<`seq${number}`, number>;
+
+const upsertSlots = (rows: number) =>
+  prepared<SlotRows>()((db, p) =>
+    db
+      .insertInto("coordinator_idempotency_slot")
+      .values(Array.from({ length: rows }, (_, row) => ({ slot: p(`slot${row}`), seq: p(`seq${row}`) })))
+      .onConflict((conflict) => conflict.column("slot").doUpdateSet((e) => ({ seq: e.ref("excluded.seq") }))),
+  );
+
+/** Keys that one statement indexes: with one for each the statements would take longer than what they do. */
+const KEYS_A_STATEMENT = 16;
+const upsertOneSlot = upsertSlots(1);
+const upsertSomeSlots = upsertSlots(KEYS_A_STATEMENT);
 
 const updateMark = prepared<{ indexed_below: number }>()((db, p) =>
   db
@@ -122,13 +131,28 @@ const updateMark = prepared<{ indexed_below: number }>()((db, p) =>
     .where("id", "=", 1),
 );
 
+function toRows(keys: readonly { readonly slot: Slot; readonly seq: number }[]): SlotRows {
+  const rows: SlotRows = {};
+  for (const [row, { slot, seq }] of keys.entries()) {
+    rows[`slot${row}`] = fromLatin1(slot);
+    rows[`seq${row}`] = seq;
+  }
+  return rows;
+}
+
 /** Adds keys to the index, best in the order of their slots. Afterwards it has all below `indexedBelow`. */
 export async function indexKeys(
   tx: Db,
   keys: readonly { readonly slot: Slot; readonly seq: number }[],
   indexedBelow: number,
 ): Promise<void> {
-  for (const { slot, seq } of keys) await upsertSlot.run(tx, { slot: fromLatin1(slot), seq });
+  for (let at = 0; at < keys.length; ) {
+    const some = keys.slice(at, at + KEYS_A_STATEMENT);
+    const isFull = some.length === KEYS_A_STATEMENT;
+    if (isFull) await upsertSomeSlots.run(tx, toRows(some));
+    else for (const key of some) await upsertOneSlot.run(tx, toRows([key]));
+    at += some.length;
+  }
   await updateMark.run(tx, { indexed_below: indexedBelow });
 }
 
