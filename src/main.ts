@@ -1,10 +1,15 @@
 #!/usr/bin/env node
 /** The process edge: signals and exit codes. */
+import { enableCompileCache } from "node:module";
+import { isSea } from "node:sea";
 
 /** First word of the command line that starts the child process of the llama engine. */
 const ENGINE_CHILD = "__engine";
 /** First word of the command line that starts the process that holds a wallet's keys. */
 const SIGNER_CHILD = "__signer";
+
+// From its sources the program starts twice as fast when Node finds them compiled, here where no other user can write.
+if (!isSea()) enableCompileCache(`${import.meta.dirname}/../node_modules/.cache/aitbc-compile`);
 
 // A listener of our own keeps SIGUSR1 from opening Node's inspector, which would hand out keys and memory.
 process.on("SIGUSR1", () => {});

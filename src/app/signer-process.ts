@@ -10,7 +10,7 @@ export async function runSignerProcess([cacheDir, directory]: readonly string[])
   if (cacheDir === undefined || directory === undefined) {
     throw new AppError("INVALID_ARGUMENT", "__signer is started by the daemon, not by hand");
   }
-  const { createFileKeystore, runSignerChild } = await wallet.load();
+  const { createFileKeystore, runSignerChild } = await wallet.loadOffline();
   runSignerChild(
     createFileKeystore(directory, () => loadArgon2Binding(cacheDir)),
     {

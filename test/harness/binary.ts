@@ -11,7 +11,7 @@ export const BINARY = join(root, "dist/aitbc");
 const SOURCES = [
   "src/**",
   "scripts/build.ts",
-  "scripts/lib/{licenses,llama-archive,mit-license}.ts",
+  "scripts/lib/{compact,licenses,llama-archive,mit-license}.ts",
   "esbuild.config.ts",
   "package-lock.json",
 ];

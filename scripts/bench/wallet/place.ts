@@ -3,7 +3,8 @@ import { loadArgon2Binding } from "../../../src/app/addon.ts";
 import { signerCommand } from "../../../src/app/native.ts";
 import { SecretBytes } from "../../../src/crypto/secret-bytes.ts";
 import type { FileKeystore } from "../../../src/roles/wallet/index.ts";
-import { createFileKeystore, createSigner } from "../../../src/roles/wallet/role.ts";
+import { createFileKeystore } from "../../../src/roles/wallet/offline.ts";
+import { createSigner } from "../../../src/roles/wallet/role.ts";
 import { BINARY, isFresh } from "../../../test/harness/binary.ts";
 import { withDirectory } from "../queue/temporary.ts";
 

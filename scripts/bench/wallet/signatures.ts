@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { utf8 } from "../../../src/crypto/bytes.ts";
-import { AccountSigner } from "../../../src/roles/wallet/role.ts";
+import { AccountSigner } from "../../../src/roles/wallet/offline.ts";
 import { ofRuns, type Plan, type Result } from "../queue/result.ts";
 import { BENCH_WALLET, type Place, withPassword } from "./place.ts";
 

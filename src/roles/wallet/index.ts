@@ -15,4 +15,6 @@ export const wallet = {
   migrations: walletMigrations,
   /** Its code: a daemon without the role, and every other command, does without it. */
   load: () => import("./role.ts"),
+  /** What the process that holds keys needs, and a command that signs by itself. */
+  loadOffline: () => import("./offline.ts"),
 } as const;

@@ -15,12 +15,7 @@ import { WalletService } from "./service.ts";
 import { PasswordGate } from "./sessions/password-gate.ts";
 import { Sessions } from "./sessions/sessions.ts";
 
-export { createFileKeystore } from "./keystore/create-keystore.ts";
-export { runSignerChild } from "./signer/child.ts";
 export { createSigner } from "./signer/create-signer.ts";
-export { AccountSigner } from "./signing/account-signer.ts";
-export { printableText } from "./signing/printable.ts";
-export { checkRawMessage } from "./signing/raw-message.ts";
 
 const MS_PER_SECOND = 1000;
 

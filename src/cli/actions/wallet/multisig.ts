@@ -86,7 +86,7 @@ export async function signMultisig(
   file: string,
   options: SignMultisigOptions,
 ): Promise<void> {
-  const { AccountSigner } = await wallet.load();
+  const { AccountSigner } = await wallet.loadOffline();
   const proposal = parseProposal(await readText(io, file));
   const { type, realm, text } = proposal;
   writeLine(io.stderr, `signing for ${proposal.address}:`);

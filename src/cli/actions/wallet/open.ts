@@ -6,7 +6,7 @@ import { loadCommandConfig } from "../../session.ts";
 /** The keystore of this machine's data directory. No daemon is needed: it decrypts in this process. */
 export async function openKeystore(io: Io, options: GlobalOptions): Promise<FileKeystore> {
   const [{ createFileKeystore }, { loadArgon2Binding }, { dataPaths }, { config }] = await Promise.all([
-    wallet.load(),
+    wallet.loadOffline(),
     import("../../../app/addon.ts"),
     import("../../../config/data-paths.ts"),
     loadCommandConfig(io, options),

@@ -25,7 +25,7 @@ export interface SignOptions extends GlobalOptions, PasswordOptions, MessageOpti
  * signed is shown first.
  */
 export async function signWithWallet(io: Io, walletId: string, options: SignOptions): Promise<void> {
-  const { checkRawMessage, printableText } = await wallet.load();
+  const { checkRawMessage, printableText } = await wallet.loadOffline();
   const subject = await readSubject(io, options);
   if (subject.kind === "message") checkRawMessage(subject.bytes);
   show(io, subject, options.raw === true, printableText);
@@ -41,7 +41,7 @@ interface Signed {
 }
 
 async function signHere(io: Io, walletId: string, subject: Subject, options: SignOptions): Promise<Signed> {
-  const { AccountSigner } = await wallet.load();
+  const { AccountSigner } = await wallet.loadOffline();
   const keystore = await openKeystore(io, options);
   using password = await readPassword(io, options);
   const signer = await AccountSigner.open(keystore, walletId, password);
