@@ -1,6 +1,6 @@
 /**
  * The gate: every check of the project, never stopping early, so that one run shows everything that is wrong. What
- * uses one core runs two at a time, the rest one after the other. `npm run check -- --only types,tests` runs a part of it.
+ * uses one core runs two at a time, the rest alone. `npm run check -- --only types,tests` runs a part of it.
  */
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -9,8 +9,8 @@ import { killCommandsOnInterrupt } from "./lib/run-command.ts";
 import { runStep, STEPS, type Step, type StepResult } from "./lib/steps.ts";
 import { closingLine, tally } from "./lib/tally.ts";
 
-/** Light steps at one time: each has a core of its own. */
-const LIGHT_LANES = 2;
+/** Steps that run side by side: each has a core of its own. */
+const LANES = 2;
 
 /** Lines shown of a failed step: the end, where tools put what matters, without flooding the terminal. */
 const MAX_SHOWN_LINES = 300;
@@ -52,17 +52,26 @@ function printFailure(step: Step, output: string): void {
   console.log(`  again: npm run check -- --only ${step.name}`);
 }
 
-/** Runs the steps: light ones first, as many at a time as there are lanes, then the others one after the other. */
+/** Runs the steps in their order; those that follow each other and may run side by side, as many as there are lanes. */
 async function runSteps(steps: readonly Step[]): Promise<ReadonlyMap<string, StepResult>> {
   const results = new Map<string, StepResult>();
   const drain = async (queue: Step[]): Promise<void> => {
     for (let step = queue.shift(); step; step = queue.shift())
       results.set(step.name, await show(step, results));
   };
-  const light = steps.filter((step) => step.isLight);
-  await Promise.all(Array.from({ length: LIGHT_LANES }, () => drain(light)));
-  await drain(steps.filter((step) => !step.isLight));
+  for (const group of groupSteps(steps)) await Promise.all(Array.from({ length: LANES }, () => drain(group)));
   return results;
+}
+
+/** Steps that run at the same time as their neighbours, each group a list of its own. */
+function groupSteps(steps: readonly Step[]): Step[][] {
+  const groups: Step[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (step.beside !== undefined && last?.[0]?.beside === step.beside) last.push(step);
+    else groups.push([step]);
+  }
+  return groups;
 }
 
 /** Runs one step and prints how it went. */

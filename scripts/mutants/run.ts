@@ -13,8 +13,8 @@ import type { Check, Mutant } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";
 import { TreeCopy } from "./tree.ts";
 
-/** Checks at one time: each starts a process or two of its own. */
-const WORKERS = 2;
+/** Checks at one time, for two cores: many a fault lets a test wait for what never comes, and leaves its core free. */
+const WORKERS = 3;
 /** Characters shown of a check that went wrong: its end, where the reason stands. */
 const SHOWN_CHARACTERS = 3_000;
 
