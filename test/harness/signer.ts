@@ -1,9 +1,22 @@
+import { fileURLToPath } from "node:url";
 import { signerCommand } from "../../src/app/native.ts";
 import type { Keystore } from "../../src/roles/wallet/keystore/keystore.ts";
 import { createSigner } from "../../src/roles/wallet/signer/create-signer.ts";
 import type { Signer } from "../../src/roles/wallet/signer/signer.ts";
 
+interface KeystoreAndSigner {
+  readonly keystore: Keystore;
+  readonly signer: Signer;
+}
+
 /** Keystore and signer over a directory, with real processes, as a daemon has them. */
-export function signerIn(directory: string): { readonly keystore: Keystore; readonly signer: Signer } {
+export function signerIn(directory: string): KeystoreAndSigner {
   return createSigner({ directory, command: signerCommand("", directory) });
+}
+
+/** The same with processes of their own whose hash of passwords costs nothing, as `keystoreIn` has it. */
+export function cheapSignerIn(directory: string): KeystoreAndSigner {
+  const program = fileURLToPath(new URL("./cheap-signer.ts", import.meta.url));
+  const command = [process.execPath, program, directory];
+  return createSigner({ directory, command });
 }

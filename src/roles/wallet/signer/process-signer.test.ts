@@ -12,7 +12,7 @@ import {
   temporaryDirectory,
 } from "../../../../test/harness/keystore.ts";
 import { childrenOf, gone, isRunning } from "../../../../test/harness/process-table.ts";
-import { signerIn } from "../../../../test/harness/signer.ts";
+import { cheapSignerIn, signerIn } from "../../../../test/harness/signer.ts";
 import { addressOfModule } from "../../../crypto/address.ts";
 import { fromHex, utf8 } from "../../../crypto/bytes.ts";
 import { verify } from "../../../crypto/ed25519.ts";
@@ -20,16 +20,30 @@ import { signBytes } from "../../../crypto/sign-bytes.ts";
 import { createSigner } from "./create-signer.ts";
 
 const temporary = temporaryDirectory();
-const { keystore, signer } = signerIn(temporary.path);
+const { keystore, signer } = cheapSignerIn(temporary.path);
 const password = () => secret(GOOD_PASSWORD);
 const hasCode = (code: string) => expect.objectContaining({ code });
 const message = utf8("hello");
 
 beforeAll(async () => {
-  await keystoreIn(temporary.path, argon2id).create({ walletId: "main", password: password() });
+  await keystoreIn(temporary.path).create({ walletId: "main", password: password() });
 });
 afterEach(() => signer[Symbol.asyncDispose]());
 afterAll(() => temporary[Symbol.dispose]());
+
+/** A wallet and the signer that opens it, as a daemon has them: the same program, and a hash that takes its time. */
+async function productSigner() {
+  const own = temporaryDirectory();
+  await keystoreIn(own.path, argon2id).create({ walletId: "main", password: password() });
+  const { signer: real } = signerIn(own.path);
+  return {
+    signer: real,
+    async [Symbol.asyncDispose]() {
+      await real[Symbol.asyncDispose]();
+      own[Symbol.dispose]();
+    },
+  };
+}
 
 /** Time for the processes of a test, on a machine that is busy. */
 const PATIENCE = { timeout: 60_000 };
@@ -49,6 +63,16 @@ describe("an unlocked wallet", PATIENCE, () => {
     const signature = await wallet.signDocument(document);
     const signed = signBytes(document.type, document.realm, document.payload);
     expect(verify(signature, signed, key(first?.public_key))).toBe(true);
+  });
+
+  it("opens what the hash of the product has sealed", async () => {
+    await using product = await productSigner();
+    await expect(product.signer.unlock("main", secret(OTHER_PASSWORD))).rejects.toThrow(
+      hasCode("INVALID_CREDENTIALS"),
+    );
+    const wallet = await product.signer.unlock("main", password());
+    const key = fromHex("key", wallet.wallet.public_key);
+    expect(verify(await wallet.signMessage(message), message, key)).toBe(true);
   });
 
   it("refuses what it must not sign, and goes on", async () => {
@@ -97,7 +121,8 @@ describe("an unlocked wallet", PATIENCE, () => {
   });
 
   it("leaves the signals of a service manager to its parent, and opens no inspector", async () => {
-    const wallet = await signer.unlock("main", password());
+    await using product = await productSigner();
+    const wallet = await product.signer.unlock("main", password());
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const)
       process.kill(wallet.pid, signal);
     await expect(wallet.signMessage(message)).resolves.toHaveLength(64);
@@ -107,11 +132,11 @@ describe("an unlocked wallet", PATIENCE, () => {
   });
 
   // Shorter than the others' time: what does not end would be waited for to the last.
-  it("ends with its parent, however that ends", { timeout: 20_000 }, async () => {
+  it("ends with its parent, however that ends", { timeout: 10_000 }, async () => {
     const program = `
-      const { signerIn } = await import("./test/harness/signer.ts");
+      const { cheapSignerIn } = await import("./test/harness/signer.ts");
       const { secret } = await import("./test/harness/keystore.ts");
-      const wallet = await signerIn(${JSON.stringify(temporary.path)}).signer.unlock("main", secret(${JSON.stringify(GOOD_PASSWORD)}));
+      const wallet = await cheapSignerIn(${JSON.stringify(temporary.path)}).signer.unlock("main", secret(${JSON.stringify(GOOD_PASSWORD)}));
       process.stdout.write(String(wallet.pid));
       setInterval(() => {}, 60_000);`;
     const parent = spawn(process.execPath, ["--input-type=module", "--eval", program], {
