@@ -58,6 +58,8 @@ export interface DaemonOptions {
   readonly clock?: Clock;
   /** Bounds of a group commit other than the usual ones; for measurements. */
   readonly batch?: BatchBounds;
+  /** The command of the processes that hold keys, the keystore's directory behind it; absent: this program. For tests. */
+  readonly signer?: readonly string[];
 }
 
 const MS_PER_SECOND = 1000;
@@ -176,6 +178,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           bus,
           store: tablesOf(database),
           localUrl: hasCoordinator ? () => http.url : undefined,
+          signer: options.signer,
         })
       : undefined;
   if (walletRole) {

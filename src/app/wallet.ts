@@ -28,6 +28,7 @@ const LOOPBACK = "127.0.0.1";
 
 /**
  * Creates the wallet with its own listener.
+ * @param signer the command of the processes that hold keys, instead of this program
  * @param localUrl where the coordinator of this process listens, once it does; absent where there is none
  */
 export async function createWallet(deps: {
@@ -40,14 +41,16 @@ export async function createWallet(deps: {
   readonly bus: Bus<BusEvents>;
   readonly store: WalletDeps["store"];
   readonly localUrl: (() => string) | undefined;
+  readonly signer: readonly string[] | undefined;
 }): Promise<WalletParts> {
   const { config, log, metrics, ids } = deps;
   const { walletToken, wallets } = dataPaths(config.data_dir);
   const { createSigner, createWalletRole } = await wallet.load();
+  const command = deps.signer ? [...deps.signer, wallets] : signerCommand(config.cache_dir, wallets);
   const role = createWalletRole(config.wallet, {
     ...deps,
     tokenFile: walletToken,
-    ...createSigner({ directory: wallets, command: signerCommand(config.cache_dir, wallets) }),
+    ...createSigner({ directory: wallets, command }),
     sources: bindReceiptSources(config, deps.localUrl),
     version: readBuildInfo().version,
   });

@@ -1,7 +1,7 @@
 /** The shapes that existing clients of the wallet daemon know, typed by hand from compat.md, over a real socket. */
 import { verify } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PASSWORD, startWallet, type TestWallet, WRONG_PASSWORD } from "../harness/wallet.ts";
+import { PASSWORD, startProductWallet, type TestWallet, WRONG_PASSWORD } from "../harness/wallet.ts";
 
 /** The known secret key of compat.md, and its public key. */
 const SECRET_HEX = "e2c35a46318ec09cf1cc04f06c4ba18bf2cd3f0ed318d986f01228bdbf9fd326";
@@ -13,7 +13,7 @@ const MESSAGE_BASE64 = Buffer.from(MESSAGE).toString("base64");
 
 let wallet: TestWallet;
 beforeAll(async () => {
-  wallet = await startWallet();
+  wallet = await startProductWallet();
   const { status } = await wallet.raw.post("/v1/wallets", {
     wallet_id: "known",
     password: PASSWORD,

@@ -24,6 +24,8 @@ export interface DaemonSetup {
   readonly clock?: Clock;
   /** Directory of an earlier daemon; absent: a fresh one, removed with this daemon. */
   readonly dataDir?: string;
+  /** The command of the wallet's processes that hold keys; absent: the product's. */
+  readonly signer?: readonly string[];
 }
 
 /** What every daemon of the flow tests has: only what a test names differs from it. */
@@ -75,7 +77,8 @@ export class TestDaemon implements AsyncDisposable {
     const dataDir = setup.dataDir ?? mkdtempSync(join(tmpdir(), "aitbc-daemon-"));
     const config = testConfig(dataDir, setup.settings ?? {});
     const log = createLog({ level: config.log.level, format: "json", terminal: false });
-    const daemon = await startDaemon({ config, log, ...(setup.clock && { clock: setup.clock }) });
+    const { clock, signer } = setup;
+    const daemon = await startDaemon({ config, log, ...(clock && { clock }), ...(signer && { signer }) });
     const keyFile = dataPaths(dataDir).keyFile;
     const hasKeys = config.roles.includes("coordinator");
     const entries = KEY_KINDS.map((kind) => [

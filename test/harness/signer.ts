@@ -14,9 +14,13 @@ export function signerIn(directory: string): KeystoreAndSigner {
   return createSigner({ directory, command: signerCommand("", directory) });
 }
 
-/** The same with processes of their own whose hash of passwords costs nothing, as `keystoreIn` has it. */
+/** A command of processes that hold keys whose hash of passwords costs nothing, as `keystoreIn` has it. */
+export const CHEAP_SIGNER: readonly string[] = [
+  process.execPath,
+  fileURLToPath(new URL("./cheap-signer.ts", import.meta.url)),
+];
+
+/** The same with processes whose hash costs nothing. */
 export function cheapSignerIn(directory: string): KeystoreAndSigner {
-  const program = fileURLToPath(new URL("./cheap-signer.ts", import.meta.url));
-  const command = [process.execPath, program, directory];
-  return createSigner({ directory, command });
+  return createSigner({ directory, command: [...CHEAP_SIGNER, directory] });
 }

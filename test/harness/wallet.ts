@@ -4,6 +4,7 @@ import { onTestFinished } from "vitest";
 import { createWalletClient, type WalletClient } from "../../src/client/wallet.ts";
 import { dataPaths } from "../../src/config/data-paths.ts";
 import { type DaemonSetup, TestDaemon } from "./daemon.ts";
+import { CHEAP_SIGNER } from "./signer.ts";
 
 /** A password that is strong enough, and another one. */
 export const PASSWORD = "Correct-Horse-7";
@@ -102,8 +103,13 @@ export function walletOf(daemon: TestDaemon): TestWallet {
   return { daemon, url, token, raw: new RawCaller(url, token), client };
 }
 
-/** Starts a daemon with a wallet alone; the caller disposes of it. */
-export async function startWallet(setup: DaemonSetup = {}): Promise<TestWallet> {
+/** Starts a daemon with a wallet alone, whose passwords cost nothing to hash; the caller disposes of it. */
+export function startWallet(setup: DaemonSetup = {}): Promise<TestWallet> {
+  return startProductWallet({ signer: CHEAP_SIGNER, ...setup });
+}
+
+/** The same with the product's own processes and hash. */
+export async function startProductWallet(setup: DaemonSetup = {}): Promise<TestWallet> {
   const settings = { roles: "wallet", "wallet.port": "0", ...setup.settings };
   return walletOf(await TestDaemon.start({ ...setup, settings }));
 }
