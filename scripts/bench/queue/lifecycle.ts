@@ -78,7 +78,7 @@ async function createBench(
   const taken = new Map<string, Granted>();
   const takeAtOnce = (job: JobTable): TakenAtOnce => {
     const { grant, ...lease } = prepareLease(job, toRequest());
-    return { grant, end: (isStored) => void (isStored && taken.set(job.job_id, lease)) };
+    return { grant, offer() {}, end: (isStored) => void (isStored && taken.set(job.job_id, lease)) };
   };
   const intake = new Intake({
     ...deps,

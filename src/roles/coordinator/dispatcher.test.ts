@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { z } from "zod";
 import { IDENTITY, openCoordinatorStore, queueJob } from "../../../test/harness/coordinator-store.ts";
 import { canonicalizeSigned } from "../../crypto/canonical-json.ts";
@@ -71,8 +71,17 @@ class IdleMiner implements MinerLink {
     return this.#searched.promise;
   }
 
+  /** Jobs whose leases were revoked, with the frame that said so. */
+  readonly revoked: string[] = [];
+
   offer(lease: Parameters<MinerLink["offer"]>[0]): void {
     this.leases.set(lease.jobId, lease);
+    lease.holder = this;
+  }
+
+  revoke(lease: Parameters<MinerLink["offer"]>[0], frame: string): void {
+    this.leases.delete(lease.jobId);
+    this.revoked.push(frame);
   }
 
   finishDrain(): void {
@@ -80,7 +89,6 @@ class IdleMiner implements MinerLink {
   }
 
   acknowledge(): void {}
-  revoke(): void {}
   close(): void {}
 }
 
@@ -88,12 +96,13 @@ async function open(settings: z.input<typeof CoordinatorConfig> = {}) {
   const database = await openCoordinatorStore();
   let operations = 0;
   let isBroken = false;
+  let disk: Promise<void> = Promise.resolve();
   const store: Store = {
     db: database.db,
     operation(body, ...args) {
       operations++;
       if (isBroken) return Promise.reject(new AppError("STORAGE_UNAVAILABLE", "broken by the test"));
-      return database.operation(body, ...args);
+      return database.operation(body, ...args).finally(() => disk);
     },
   };
   const clock = createSystemClock();
@@ -153,7 +162,13 @@ async function open(settings: z.input<typeof CoordinatorConfig> = {}) {
   const breakStore = (broken: boolean): void => {
     isBroken = broken;
   };
-  return { database, dispatcher, submit, breakStore, operations: () => operations };
+  /** Lets operations end when the returned function was called, and no sooner. */
+  const stallDisk = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    disk = promise;
+    return resolve;
+  };
+  return { database, dispatcher, submit, breakStore, stallDisk, operations: () => operations };
 }
 
 describe("many idle miners", () => {
@@ -228,14 +243,33 @@ describe("a job that is submitted while a miner has a free slot", () => {
     expect([miner.leases.size, miner.claiming, miner.freeSlots]).toEqual([1, 0, 3]);
   });
 
-  it("gives its slot back when it cannot be stored", async () => {
+  it("is offered while it is being stored, unless another call may hold its key", async () => {
+    const { dispatcher, submit, stallDisk, operations } = await open();
+    const miner = new IdleMiner("miner", 4);
+    dispatcher.add(miner);
+    await submit();
+    const before = operations();
+    const release = stallDisk();
+    const submitting = [submit(), submit("key")];
+    await vi.waitUntil(() => operations() === before + 2);
+    await new Promise(setImmediate);
+    expect([miner.leases.size, miner.claiming]).toEqual([2, 1]);
+    release();
+    expect(await Promise.all(submitting)).toEqual(["RUNNING", "RUNNING"]);
+    expect([miner.leases.size, miner.claiming]).toEqual([3, 0]);
+  });
+
+  it.each([
+    ["and its miner is told that there is none", undefined, ["fenced"]],
+    ["which nobody had heard of", "key", []],
+  ])("gives its slot back when it cannot be stored, %s", async (_, key, revoked) => {
     const { dispatcher, submit, breakStore } = await open({ max_running_per_client: 2 });
     const miner = new IdleMiner("miner", 2);
     dispatcher.add(miner);
     expect(await submit()).toBe("RUNNING");
     breakStore(true);
-    await expect(submit()).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
-    expect([miner.leases.size, miner.claiming]).toEqual([1, 0]);
+    await expect(submit(key)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+    expect([miner.leases.size, miner.claiming, miner.revoked]).toEqual([1, 0, revoked]);
     breakStore(false);
     expect(await submit()).toBe("RUNNING");
   });

@@ -33,7 +33,9 @@ const MAX_CLAIM_ROUNDS = 8;
 export interface TakenAtOnce {
   /** To be written with the job. */
   readonly grant: LeaseGrant;
-  /** Called once: offers the job when it is stored, and gives the slot back when it is not. */
+  /** Offers the job to its miner before it is stored: for one whose storing has begun, and that nothing else holds up. */
+  offer(): void;
+  /** Called once: offers the job when it is stored, if it was not, and gives the slot back when it is not. */
   end(isStored: boolean): void;
 }
 
@@ -174,16 +176,20 @@ export class Dispatcher {
       this.#fair.endClaim(ticket);
     };
     try {
-      const { grant, ...lease } = prepareLease(job, this.#requestFor(session));
-      const end = (isStored: boolean): void => {
+      const { grant, ...prepared } = prepareLease(job, this.#requestFor(session));
+      let lease: Lease | undefined;
+      const offer = (): void => {
         giveBack();
-        if (isStored) {
-          this.#note({ ...lease, place: { ...toPlace(job), ...this.#fair.enter(job) } });
-          this.#offer(session, lease);
-        }
+        this.#note({ ...prepared, place: { ...toPlace(job), ...this.#fair.enter(job) } });
+        lease = this.#offer(session, prepared);
+      };
+      const end = (isStored: boolean): void => {
+        if (isStored && !lease) offer();
+        else if (!isStored && lease) this.#takeBack(lease);
+        else if (!isStored) giveBack();
         session.finishDrain();
       };
-      return { grant, end };
+      return { grant, offer, end };
     } catch (error) {
       giveBack();
       throw error;
@@ -353,7 +359,7 @@ export class Dispatcher {
   #offer(
     session: MinerLink,
     { job, terms, termsHash, meter, payload, prefix }: Omit<Claimed, "place">,
-  ): void {
+  ): Lease {
     const now = this.#clock.monotonic();
     const leaseMs = this.#config.lease_seconds * 1000;
     const deadlineMs = Math.max(1, job.max_run_ms - job.run_ms);
@@ -371,5 +377,13 @@ export class Dispatcher {
     this.#leases.add(lease);
     if (session.open)
       session.offer(lease, { terms, payload, prefix, lease_ms: leaseMs, deadline_ms: deadlineMs });
+    return lease;
+  }
+
+  /** The job of a lease that was offered could not be stored: there is none. */
+  #takeBack(lease: Lease): void {
+    this.#leases.remove(lease);
+    this.#health.models.ended(lease.minerId, lease.terms.model);
+    lease.holder?.revoke(lease, "fenced", "STALE_LEASE", "its job could not be stored");
   }
 }

@@ -173,11 +173,14 @@ export class Intake {
   async #storeTaken(
     job: JobTable,
     key: TakenKey | undefined,
-    { grant, end }: TakenAtOnce,
+    { grant, offer, end }: TakenAtOnce,
   ): Promise<Holder | undefined> {
     let isStored = false;
     try {
-      const earlier = await this.#store.operation(storeTakenSubmission, toNewJob(job), grant, key);
+      const storing = this.#store.operation(storeTakenSubmission, toNewJob(job), grant, key);
+      // No other call can hold it up: its miner begins meanwhile, and what it delivers is written after the job.
+      if (!key) offer();
+      const earlier = await storing;
       isStored = !earlier;
       return earlier;
     } finally {
