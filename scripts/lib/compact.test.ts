@@ -14,15 +14,15 @@ export { Word };
   expect(await compactProgram(source)).toBe(source.replace(/ *\/\*\* .*\n/, ""));
 });
 
-test("the text is ASCII and means the same", async () => {
-  const code = await compactProgram("export const found = [...'1µs→😀'.matchAll(/µ|→|😀/gu)].join(`·`);\n");
-  expect(code).toMatch(/^[\0-\x7f]*$/);
-  const { found } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
-  expect(found).toBe("µ·→·😀");
+test("strings are escaped, and a pattern keeps the text that others read of it", async () => {
+  const code = await compactProgram('export const arrow = "→", { source } = /µ/;\n');
+  expect(code).toMatch(/^[\0-\xff]*$/);
+  const program = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  expect(program).toMatchObject({ arrow: "→", source: "µ" });
 });
 
-test("what cannot be escaped where it stands is refused", async () => {
-  await expect(compactProgram("export const a = String.raw`b\n→`;\n")).rejects.toThrow(
-    "the program must be ASCII, and this cannot be escaped: String.raw`b\n→`",
+test("what would double the program's memory is refused, with its line", async () => {
+  await expect(compactProgram("export const a = 1;\nexport const b = /→+/;\n")).rejects.toThrow(
+    "it doubles the program's memory: export const b = /→+/;",
   );
 });
