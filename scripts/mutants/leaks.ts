@@ -22,8 +22,8 @@ export const LEAKS: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/streams.ts`,
-        find: "    clearTimeout(timer);\n    stream.waiters.delete(wake);",
-        replace: "    void timer;\n    stream.waiters.delete(wake);",
+        find: "  [Symbol.dispose](): void {\n    clearTimeout(this.#timer);\n",
+        replace: "  [Symbol.dispose](): void {\n",
       },
     ],
     check: soaked("timers live on"),
