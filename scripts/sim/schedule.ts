@@ -2,6 +2,7 @@ import { isTerminal } from "../../src/domain/job/state.ts";
 import { receiptFromJson } from "../../src/domain/receipt/parse.ts";
 import { canonicalReceipt, receiptHash } from "../../src/domain/receipt/sign.ts";
 import { ERRORS } from "../../src/kernel/errors.ts";
+import { PROOF_INTERVAL_MS } from "../../src/roles/coordinator/limits.ts";
 import type { JobTable } from "../../src/roles/coordinator/tables.ts";
 import { promptOf } from "../torture/answers.ts";
 import { createRandom, type Random } from "../torture/random.ts";
@@ -34,6 +35,8 @@ interface Act {
   /** Whether the coordinator must refuse it even under a running lease. */
   readonly lies?: boolean;
   readonly completes?: boolean;
+  /** A lie that is found when statements are verified the next time. */
+  readonly foundLater?: boolean;
 }
 
 type JobLimits = Readonly<Record<"max_attempts" | "ttl_seconds" | "max_run_seconds", number>>;
@@ -149,6 +152,7 @@ export class Schedule {
     const act = this.#frame();
     this.#trace.push(act?.about ?? "nothing");
     await this.#world.settle();
+    if (act?.foundLater) await this.#world.advance(PROOF_INTERVAL_MS);
     if (act?.miner && act.work)
       this.#judge(act, act.miner, act.work, before, held.get(act.miner) ?? new Set());
   }
@@ -241,7 +245,7 @@ export class Schedule {
         return act("lies about the units of", { lies: true });
       case 4:
         miner.progress(work, {}, true);
-        return act("forges the progress of", { lies: true });
+        return act("forges the progress of", { lies: true, foundLater: true });
       case 5:
       case 6:
         miner.progress(work);
