@@ -31,7 +31,10 @@ async function openDelivery(onOperation: () => void = () => {}) {
     streams,
     clock: createSystemClock(),
     log,
-    onFenced: (lease) => fenced.push(lease),
+    onFenced(lease) {
+      lease.ended = true;
+      fenced.push(lease);
+    },
   });
   const jobId = await queueJob(store);
   streams.attach(jobId);
@@ -89,6 +92,26 @@ describe("delivered text", () => {
     delivery.schedule(lease);
     await promise;
     expect(confirmed).toEqual([4, 8]);
+  });
+
+  it("begins its way to the disk at the end of the task where it is an answer's first", async () => {
+    let operations = 0;
+    const { store, delivery, lease } = await openDelivery(() => operations++);
+    const other = await claimLease(store, await queueJob(store, "1".repeat(32)), "miner-2");
+    accept(lease, "first");
+    delivery.schedule(lease);
+    await Promise.resolve();
+    expect(operations).toBe(1);
+    // Less than FLUSH_DELAY_MS after the one before.
+    accept(lease, "second");
+    delivery.schedule(lease);
+    await Promise.resolve();
+    expect(operations).toBe(1);
+    accept(other, "first");
+    delivery.schedule(other);
+    await Promise.resolve();
+    expect(operations).toBe(2);
+    await delivery.drain();
   });
 
   it("is one chunk for each piece that came, and joined where more wait than a disk that keeps up leaves", async () => {
@@ -151,9 +174,13 @@ describe("delivered text", () => {
         error: null,
       }),
     );
-    accept(lease, "late");
-    delivery.schedule(lease);
-    await delivery.drain();
+    // Two flushes on their way at once: both are refused, and the loss is told once.
+    const flushes = ["late", "later"].map((text) => {
+      accept(lease, text);
+      delivery.schedule(lease);
+      return delivery.drain();
+    });
+    await Promise.all(flushes);
     expect(fenced).toEqual([lease]);
     expect(committedRows(store, "chunk", jobId)).toBe(0);
     expect(streams.look(jobId, 0).chunks).toBeUndefined();

@@ -99,14 +99,13 @@ export class Delivery {
    * end in it, so the chunks of a job are stored and shown in their order.
    */
   readonly #flushes = new Set<Promise<void>>();
-  /** Leases whose loss was told: what a later flush has of them is refused too. */
-  readonly #fenced = new WeakSet<Lease>();
 
   constructor(options: {
     store: Store;
     streams: Streams;
     clock: Clock;
     log: Log;
+    /** Ends a lease whose rows are another's by now. */
     onFenced: (lease: Lease) => void;
   }) {
     this.#store = options.store;
@@ -207,9 +206,8 @@ export class Delivery {
     for (const [holder, leases] of stored) holder.acknowledge(leases);
   }
 
+  /** Of a lease that has ended, what a later flush had is refused too. */
   #fence(lease: Lease): void {
-    if (this.#fenced.has(lease)) return;
-    this.#fenced.add(lease);
-    this.#onFenced(lease);
+    if (!lease.ended) this.#onFenced(lease);
   }
 }

@@ -16,8 +16,8 @@ import {
 /** Parts of the slots' space, by their first byte. */
 const PARTS = 256;
 /**
- * As often as so many keys were stored, the next part goes to the index: each waits for PARTS of these turns at
- * most, so some 16,000 keys wait on the mean, and a page of the index takes several at once.
+ * With so many numbers of keys the next part goes to the index. Each waits for PARTS of these turns, so some 16,000 keys
+ * wait on the mean, and a page of the index takes several at once.
  */
 const KEYS_A_TURN = 128;
 /** Keys that one operation indexes, forgets or looks through: some milliseconds of the writer's time. */
@@ -40,8 +40,6 @@ export class IdempotencyKeys {
   readonly #store: Store;
   readonly #parts: readonly Part[] = Array.from({ length: PARTS }, () => new Map());
   #nextSeq = 1;
-  #nextPart = 0;
-  #storedSinceTurn = 0;
   /** Ends with the last indexing that was begun. */
   #indexing: Promise<void> = Promise.resolve();
   #clearedAt = Number.NEGATIVE_INFINITY;
@@ -86,7 +84,7 @@ export class IdempotencyKeys {
       if (isFree) part.set(key.slot, seq);
       else part.delete(key.slot);
       end();
-      if (isFree) this.#stored();
+      if (isFree) this.#stored(seq);
     }
   }
 
@@ -124,11 +122,10 @@ export class IdempotencyKeys {
     return part;
   }
 
-  #stored(): void {
-    if (++this.#storedSinceTurn < KEYS_A_TURN) return;
-    this.#storedSinceTurn = 0;
-    const part = this.#parts[this.#nextPart];
-    this.#nextPart = (this.#nextPart + 1) % PARTS;
+  /** Each number that ends a turn names the part whose turn it is. */
+  #stored(seq: number): void {
+    if (seq % KEYS_A_TURN !== 0) return;
+    const part = this.#parts[(seq / KEYS_A_TURN) % PARTS];
     this.#indexing = this.#indexing
       .then(() => part && this.#index([part]))
       // They are still known here, and wait for another turn; a storage that failed ends the process by itself.
