@@ -44,7 +44,10 @@ describe("procedures", () => {
   it("are known to the daemon under their own names, each once", () => {
     const procedures = createProcedures();
     const bodies = GROUPS.flatMap(([, role, group]) =>
-      Object.entries(group).map(([name, body]) => ({ name: `${role}/${name}`, own: body.name, body })),
+      Object.entries(group).map(([name, procedure]) => {
+        const body = typeof procedure === "function" ? procedure : procedure.body;
+        return { name: `${role}/${name}`, own: body.name, body };
+      }),
     );
     expect(new Set(bodies.map(({ body }) => body)).size).toBe(bodies.length);
     for (const { name, own, body } of bodies) {

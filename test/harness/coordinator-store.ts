@@ -9,7 +9,7 @@ import { migrate } from "../../src/kernel/db/migrate.ts";
 import { claimJob } from "../../src/roles/coordinator/claim.ts";
 import { type CoordinatorTables, coordinator } from "../../src/roles/coordinator/index.ts";
 import { Lease } from "../../src/roles/coordinator/lease.ts";
-import { insertJob, type NewJob } from "../../src/roles/coordinator/store/jobs.ts";
+import { insertJobs, type NewJob } from "../../src/roles/coordinator/store/jobs.ts";
 import type { JobTable } from "../../src/roles/coordinator/tables.ts";
 import { freshDirectory } from "./database.ts";
 import { COORDINATOR_KEY, REALM } from "./receipts.ts";
@@ -67,7 +67,9 @@ export async function queueJob(
   store: Pick<CoordinatorStore, "operation">,
   jobId = "0".repeat(32),
 ): Promise<string> {
-  await store.operation((tx) => insertJob(tx, newJob(jobId), { client_number: 0, order_key: 0 }));
+  await store.operation((tx) =>
+    insertJobs(tx, [{ job: newJob(jobId), place: { client_number: 0, order_key: 0 } }]),
+  );
   return jobId;
 }
 

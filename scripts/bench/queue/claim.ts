@@ -4,7 +4,7 @@ import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
 import type { MinerProfile } from "../../../src/roles/coordinator/miner-link.ts";
 import type { CoordinatorDeps } from "../../../src/roles/coordinator/ports.ts";
 import { Requirements, toNeed } from "../../../src/roles/coordinator/requirements.ts";
-import { insertJob, type NewJob } from "../../../src/roles/coordinator/store/jobs.ts";
+import { insertJobs, type NewJob } from "../../../src/roles/coordinator/store/jobs.ts";
 import { findNext } from "../../../src/roles/coordinator/store/queue.ts";
 import { JobSubmission } from "../../../src/wire/jobs.ts";
 import { MAX_PRIORITY } from "../../../src/wire/limits.ts";
@@ -111,7 +111,10 @@ class Queue {
       const batch: NewJob[] = [];
       while (batch.length < Math.min(FILL_BATCH, jobs - stored)) batch.push(await this.#next());
       await this.#deps.store.operation(async (tx) => {
-        for (const job of batch) await insertJob(tx, job, this.#fair.enter(job));
+        await insertJobs(
+          tx,
+          batch.map((job) => ({ job, place: this.#fair.enter(job) })),
+        );
       });
     }
   }

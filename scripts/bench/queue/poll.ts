@@ -4,7 +4,7 @@ import { openDatabase } from "../../../src/kernel/db/database.ts";
 import { FairShare } from "../../../src/roles/coordinator/fair-share.ts";
 import type { CoordinatorTables } from "../../../src/roles/coordinator/index.ts";
 import { Requirements, toNeed } from "../../../src/roles/coordinator/requirements.ts";
-import { insertJob } from "../../../src/roles/coordinator/store/jobs.ts";
+import { insertJobs } from "../../../src/roles/coordinator/store/jobs.ts";
 import { JobSubmission } from "../../../src/wire/jobs.ts";
 import { aitbcCommand, freePort } from "../../torture/processes.ts";
 import { CONFIG, createDeps } from "./coordinator.ts";
@@ -61,7 +61,7 @@ async function fill(dataDir: string, directory: string, jobs: number, oneIn: Eli
           expires_at: now + HOUR_MS,
           unit_price: CONFIG.price_uait_per_million_units,
         };
-        await insertJob(tx, job, fair.enter(job));
+        await insertJobs(tx, [{ job, place: fair.enter(job) }]);
       }
     });
   }

@@ -1,6 +1,6 @@
-import type { Transaction } from "kysely";
 import type { AppError } from "../errors.ts";
 import { BATCH_BOUNDS, type BatchBounds, type BatchReport, GroupCommit } from "./group-commit.ts";
+import type { Work } from "./operation.ts";
 import { openWriter } from "./pragmas.ts";
 import { WriteLog } from "./write-log.ts";
 import { Writer } from "./writer.ts";
@@ -57,10 +57,9 @@ export class InlineWriter {
     return this.#commits.queued;
   }
 
-  // Any schema: the owner of the database gave the body its type.
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  run(body: (tx: Transaction<any>) => Promise<unknown>): Promise<unknown> {
-    return this.#commits.add(body);
+  /** Runs work; resolves or rejects after its COMMIT. */
+  run(work: Work): Promise<unknown> {
+    return this.#commits.add(work);
   }
 
   /** Nothing runs any more: the storage failed elsewhere. */

@@ -6,8 +6,12 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { freshDirectory } from "../../../test/harness/database.ts";
 import { InlineWriter } from "./inline-writer.ts";
 import { LogRoom } from "./log-room.ts";
+import type { ProcedureBody } from "./procedures.ts";
 
 const STEP_BYTES = 256 * 1024;
+
+const run = (writer: InlineWriter, body: ProcedureBody): Promise<unknown> =>
+  writer.run({ body, args: [], inBulk: undefined });
 
 async function openBusy(path: string): Promise<InlineWriter> {
   const events = { onFatal() {}, onBatch() {}, onLongLog() {} };
@@ -17,14 +21,14 @@ async function openBusy(path: string): Promise<InlineWriter> {
     await writer.drain();
     await writer.close();
   });
-  await writer.run((tx) =>
+  await run(writer, (tx) =>
     sql`create table if not exists note (id integer primary key, body text) strict`.execute(tx),
   );
   return writer;
 }
 
 const add = (writer: InlineWriter, size: number): Promise<unknown> =>
-  writer.run((tx) => sql`insert into note (body) values (${"x".repeat(size)})`.execute(tx));
+  run(writer, (tx) => sql`insert into note (body) values (${"x".repeat(size)})`.execute(tx));
 
 /** What a start after a crash finds: the files as they are now, opened anew. */
 function countAfterCrash(path: string): unknown {

@@ -76,7 +76,7 @@ export class OperationRunner {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#inline.run((tx) => body(tx, ...args));
+    return this.#inline.run({ body, args, inBulk: this.#threadOptions?.procedures.bulkOf(body) });
   }
 
   fail(cause: unknown): void {

@@ -1,4 +1,3 @@
-import type { Transaction } from "kysely";
 import { AppError } from "../errors.ts";
 
 /** The body of an operation that gets all it works with as arguments. */
@@ -6,8 +5,22 @@ import { AppError } from "../errors.ts";
 // biome-ignore lint/suspicious/noExplicitAny: see above
 export type ProcedureBody = (tx: any, ...args: any[]) => Promise<unknown>;
 
+/**
+ * Does what a body does for each of the calls, in their order, with fewer statements; resolves to the results in the same
+ * order. It never decides that one call fails: it fails as a whole, and each call runs alone then.
+ */
+// Any schema and arguments: as its body.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type BulkBody = (tx: any, calls: readonly any[]) => Promise<readonly unknown[]>;
+
+/** A body, and the form in which calls of it that wait together run. */
+export interface BulkProcedure {
+  readonly body: ProcedureBody;
+  readonly inBulk: BulkBody;
+}
+
 /** Bodies of operations, by name. */
-export type ProcedureGroup = Readonly<Record<string, ProcedureBody>>;
+export type ProcedureGroup = Readonly<Record<string, ProcedureBody | BulkProcedure>>;
 
 /** Data that another thread can be handed: no function, and so no object with methods. Else `never`. */
 type Plain<T> = T extends (...args: never) => unknown
@@ -27,26 +40,45 @@ type PlainBody<Body extends ProcedureBody> = Body extends (
     : never
   : never;
 
+type PlainProcedure<Procedure> = Procedure extends ProcedureBody
+  ? PlainBody<Procedure>
+  : Procedure extends { readonly body: infer Body extends ProcedureBody }
+    ? [PlainBody<Body>] extends [never]
+      ? never
+      : Procedure
+    : never;
+
 /**
  * Names the bodies of a role's operations, so that the writer's thread can run them. Their arguments and results
  * are plain data; where they are not, this does not compile.
  */
 export function defineProcedures<const Group extends ProcedureGroup>(
-  group: Group & { readonly [Name in keyof Group]: PlainBody<Group[Name]> },
+  group: Group & { readonly [Name in keyof Group]: PlainProcedure<Group[Name]> },
 ): ProcedureGroup {
   return group;
+}
+
+/** A procedure whose calls run together where several wait. */
+export function bulk<Handle, Args extends readonly unknown[], T>(
+  body: (tx: Handle, ...args: Args) => Promise<T>,
+  inBulk: (tx: Handle, calls: readonly Args[]) => Promise<readonly T[]>,
+) {
+  return { body, inBulk };
 }
 
 /** All bodies that a database runs, in either direction. */
 export class Procedures {
   readonly #bodies = new Map<string, ProcedureBody>();
   readonly #names = new Map<ProcedureBody, string>();
+  readonly #inBulk = new Map<ProcedureBody, BulkBody>();
 
   /** Adds the bodies of one role. */
   add(role: string, group: ProcedureGroup): void {
-    for (const [name, body] of Object.entries(group)) {
+    for (const [name, procedure] of Object.entries(group)) {
+      const body = typeof procedure === "function" ? procedure : procedure.body;
       this.#bodies.set(`${role}/${name}`, body);
       this.#names.set(body, `${role}/${name}`);
+      if (typeof procedure !== "function") this.#inBulk.set(body, procedure.inBulk);
     }
   }
 
@@ -58,9 +90,14 @@ export class Procedures {
   }
 
   /** @throws AppError STORAGE_MISUSE for an unknown name */
-  get(name: string): (tx: Transaction<unknown>, ...args: readonly unknown[]) => Promise<unknown> {
+  get(name: string): ProcedureBody {
     const body = this.#bodies.get(name);
     if (body) return body;
     throw new AppError("STORAGE_MISUSE", `there is no procedure ${name}`);
+  }
+
+  /** How calls of a body run together; undefined where they do not. */
+  bulkOf(body: ProcedureBody): BulkBody | undefined {
+    return this.#inBulk.get(body);
   }
 }

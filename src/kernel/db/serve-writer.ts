@@ -48,12 +48,10 @@ export function serveWriter(
   const run = ({ id, name, args }: OperationMessage): void => {
     if (!writer) throw new AppError("STORAGE_MISUSE", "an operation came before the database was opened");
     const body = procedures.get(name);
-    writer
-      .run((tx) => body(tx, ...args))
-      .then(
-        (value) => tell({ id, value }),
-        (error: unknown) => tell({ id, error: toPlainError(error) }),
-      );
+    writer.run({ body, args, inBulk: procedures.bulkOf(body) }).then(
+      (value) => tell({ id, value }),
+      (error: unknown) => tell({ id, error: toPlainError(error) }),
+    );
   };
   port.on("message", (message: ToWriter) => {
     switch (message.type) {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { sql } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   type CoordinatorStore,
@@ -13,7 +13,7 @@ import { type Database, openDatabase } from "../../kernel/db/database.ts";
 import { migrate } from "../../kernel/db/migrate.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { type CoordinatorTables, coordinator } from "./index.ts";
-import { type Holder, type Slot, type TakenKey, takeIdempotencyKey } from "./store/idempotency.ts";
+import { type Holder, type Slot, type TakenKey, takeIdempotencyKeys } from "./store/idempotency.ts";
 
 const JOB = "0".repeat(32);
 const HOUR_MS = 3_600_000;
@@ -40,6 +40,9 @@ async function loadKeys(store: Database<CoordinatorTables>): Promise<Idempotency
   return keys;
 }
 
+const takeOne = async (tx: Kysely<CoordinatorTables>, key: TakenKey): Promise<Holder | undefined> =>
+  (await takeIdempotencyKeys(tx, [key]))[0];
+
 /** Takes a key as a submission does; what holds it. */
 const take = (
   store: Database<CoordinatorTables>,
@@ -47,7 +50,7 @@ const take = (
   slot: Slot,
   created_at?: number,
 ): Promise<Holder | undefined> =>
-  keys.take(keyOf(slot, created_at), (key) => store.operation(takeIdempotencyKey, key));
+  keys.take(keyOf(slot, created_at), (key) => store.operation(takeOne, key));
 
 async function takeMany(
   store: CoordinatorStore,
@@ -101,7 +104,7 @@ describe("an Idempotency-Key that is taken", () => {
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
     const storing = keys.take(keyOf(slot), async (key) => {
       await gate;
-      return await store.operation(takeIdempotencyKey, key);
+      return await store.operation(takeOne, key);
     });
     await takeMany(store, keys, 1_000);
     await keys.tidy(0, 0);

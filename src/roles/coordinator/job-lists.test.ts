@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type CoordinatorStore, openCoordinatorStore } from "../../../test/harness/coordinator-store.ts";
 import { JobListQuery } from "../../wire/job-lists.ts";
 import { listJobs, SCAN_BOUND, TEXT_SCAN_BOUND, TOTAL_BOUND } from "./job-lists.ts";
-import { insertJob } from "./store/jobs.ts";
+import { insertJobs } from "./store/jobs.ts";
 
 const COUNT = TOTAL_BOUND + 30;
 const idOf = (index: number): string => index.toString(16).padStart(32, "0");
@@ -27,7 +27,7 @@ async function fill(store: CoordinatorStore): Promise<void> {
           expires_at: 1e12,
           unit_price: 1,
         };
-        await insertJob(tx, job, { client_number: 0, order_key: index });
+        await insertJobs(tx, [{ job, place: { client_number: 0, order_key: index } }]);
       }
     });
   }

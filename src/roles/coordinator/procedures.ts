@@ -1,4 +1,4 @@
-import { defineProcedures } from "../../kernel/db/procedures.ts";
+import { bulk, defineProcedures } from "../../kernel/db/procedures.ts";
 import {
   addArtifact,
   deleteArtifactRows,
@@ -14,7 +14,12 @@ import { markDeactivated, markDrained, upsertMiner } from "./store/miners.ts";
 import { noteModels } from "./store/models.ts";
 import { storePortions } from "./store/portions.ts";
 import { internRequirement, markReady, park, pruneRequirements, unpark, unparkAll } from "./store/queue.ts";
-import { storeSubmission, storeTakenSubmission } from "./store/submissions.ts";
+import {
+  storeSubmission,
+  storeSubmissions,
+  storeTakenSubmission,
+  storeTakenSubmissions,
+} from "./store/submissions.ts";
 import { addTemplate, deleteTemplate } from "./store/templates.ts";
 
 /** What the coordinator writes. */
@@ -42,8 +47,8 @@ export const coordinatorProcedures = defineProcedures({
   pruneRequirements,
   raisePriority,
   storePortions,
-  storeSubmission,
-  storeTakenSubmission,
+  storeSubmission: bulk(storeSubmission, storeSubmissions),
+  storeTakenSubmission: bulk(storeTakenSubmission, storeTakenSubmissions),
   unpark,
   unparkAll,
   upsertMiner,

@@ -1,5 +1,5 @@
 import type { JobTable, QueueTable } from "../tables.ts";
-import { insertSegment, type NewSegment } from "./delivery.ts";
+import { insertSegments, type NewSegment } from "./delivery.ts";
 import { type Db, prepared } from "./handle.ts";
 import { dequeue, setModel } from "./jobs.ts";
 
@@ -50,17 +50,8 @@ export async function grantLease(tx: Db, grant: LeaseGrant): Promise<Granted | u
   if (!claimed) return undefined;
   const place = await dequeue(tx, grant.job_id);
   if (!place) throw new Error(`job ${grant.job_id} waits outside the queue`);
-  await begin(tx, grant);
-  return { place, priority: claimed.priority };
-}
-
-/** Grants the first lease on a job that this operation has stored, and that never waits. */
-export async function grantFirstLease(tx: Db, grant: LeaseGrant): Promise<void> {
-  if (!(await updateClaimed.first(tx, grant))) throw new Error(`job ${grant.job_id} was not stored before`);
-  await begin(tx, grant);
-}
-
-async function begin(tx: Db, { job_id, token, miner_id, model, now, segment }: LeaseGrant): Promise<void> {
+  const { job_id, token, miner_id, model, now, segment } = grant;
   if (model !== null) await setModel(tx, { job_id, model });
-  await insertSegment(tx, { job_id, token, miner_id, started_at: now, ...segment });
+  await insertSegments(tx, [{ job_id, token, miner_id, started_at: now, ...segment }]);
+  return { place, priority: claimed.priority };
 }

@@ -1,5 +1,5 @@
 import type { ChunkTable, ReceiptTable, SegmentTable } from "../tables.ts";
-import { type Db, prepared } from "./handle.ts";
+import { type Db, prepared, preparedRows } from "./handle.ts";
 
 const insertChunkRow = prepared<ChunkTable>()((db, p) =>
   db.insertInto("coordinator_chunk").values({
@@ -100,20 +100,22 @@ export type NewSegment = Pick<
   "job_id" | "token" | "miner_id" | "start_byte" | "started_at" | "terms" | "decision"
 >;
 
-const insertSegmentRow = prepared<NewSegment>()((db, p) =>
-  db.insertInto("coordinator_segment").values({
-    job_id: p("job_id"),
-    token: p("token"),
-    miner_id: p("miner_id"),
-    start_byte: p("start_byte"),
-    started_at: p("started_at"),
-    terms: p("terms"),
-    decision: p("decision"),
-  }),
+const insertSegmentRows = preparedRows<NewSegment>()((db, rows) =>
+  db.insertInto("coordinator_segment").values(
+    rows.map((p) => ({
+      job_id: p("job_id"),
+      token: p("token"),
+      miner_id: p("miner_id"),
+      start_byte: p("start_byte"),
+      started_at: p("started_at"),
+      terms: p("terms"),
+      decision: p("decision"),
+    })),
+  ),
 );
 
-export async function insertSegment(tx: Db, segment: NewSegment): Promise<void> {
-  await insertSegmentRow.run(tx, segment);
+export async function insertSegments(tx: Db, segments: readonly NewSegment[]): Promise<void> {
+  await insertSegmentRows.run(tx, segments);
 }
 
 const updateSegmentProgress = prepared<{ job_id: string; token: number; progress: string }>()((db, p) =>

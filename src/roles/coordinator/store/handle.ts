@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { prepare } from "../../../kernel/db/prepared.ts";
+import { prepare, prepareRows } from "../../../kernel/db/prepared.ts";
 import type { CoordinatorTables } from "../tables.ts";
 
 /** A handle on the coordinator's tables: for reads, or of one operation. */
@@ -7,3 +7,6 @@ export type Db = Kysely<CoordinatorTables>;
 
 /** Prepares a query on the coordinator's tables. */
 export const prepared = <Params extends object>() => prepare<CoordinatorTables, Params>();
+
+/** Prepares a query on the coordinator's tables that takes some rows of parameters at once. */
+export const preparedRows = <Params extends object>() => prepareRows<CoordinatorTables, Params>();

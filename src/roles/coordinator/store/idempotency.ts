@@ -1,6 +1,6 @@
 import { fromLatin1, toLatin1 } from "../../../crypto/bytes.ts";
 import type { IdempotencyKeyTable, IdempotencySlotTable, JobTable } from "../tables.ts";
-import { type Db, prepared } from "./handle.ts";
+import { type Db, prepared, preparedRows } from "./handle.ts";
 import { findJob } from "./jobs.ts";
 
 /** A slot's bytes as a text of as many characters: one can be looked up in a map. */
@@ -18,48 +18,57 @@ export interface Holder {
   readonly job: JobTable;
 }
 
-const insertNewKey = prepared<IdempotencyKeyTable>()((db, p) =>
+const insertKeys = preparedRows<IdempotencyKeyTable>()((db, rows) =>
+  db.insertInto("coordinator_idempotency_key").values(
+    rows.map((p) => ({
+      seq: p("seq"),
+      slot: p("slot"),
+      body_sha256: p("body_sha256"),
+      job_id: p("job_id"),
+      priority: p("priority"),
+      created_at: p("created_at"),
+    })),
+  ),
+);
+
+const selectSlots = preparedRows<Pick<IdempotencySlotTable, "slot">>()((db, rows) =>
   db
-    .insertInto("coordinator_idempotency_key")
-    .columns(["seq", "slot", "body_sha256", "job_id", "priority", "created_at"])
-    .expression(
-      db
-        .selectNoFrom((e) => [
-          e.val(p("seq")).as("seq"),
-          e.val(p("slot")).as("slot"),
-          e.val(p("body_sha256")).as("body_sha256"),
-          e.val(p("job_id")).as("job_id"),
-          e.val(p("priority")).as("priority"),
-          e.val(p("created_at")).as("created_at"),
-        ])
-        .where(({ not, exists, selectFrom }) =>
-          not(exists(selectFrom("coordinator_idempotency_slot").select("seq").where("slot", "=", p("slot")))),
-        ),
+    .selectFrom("coordinator_idempotency_slot")
+    .select(["slot", "seq"])
+    .where(
+      "slot",
+      "in",
+      rows.map((p) => p("slot")),
     ),
 );
 
-const insertKey = prepared<IdempotencyKeyTable>()((db, p) =>
-  db.insertInto("coordinator_idempotency_key").values({
-    seq: p("seq"),
-    slot: p("slot"),
-    body_sha256: p("body_sha256"),
-    job_id: p("job_id"),
-    priority: p("priority"),
-    created_at: p("created_at"),
-  }),
-);
-
 /**
- * Takes a key for this submission, whose slot is none of those that have come since `indexed_below`. Returns
- * undefined when it was free, else what holds it.
+ * Takes keys, each for its submission, where their slots are free; of each what holds it, undefined where it was free.
+ * The slots are different ones, and none of those that have come since `indexed_below`.
  */
-export async function takeIdempotencyKey(tx: Db, key: TakenKey): Promise<Holder | undefined> {
-  const row = { ...key, slot: fromLatin1(key.slot) };
-  if ((await insertNewKey.run(tx, row)) === 1) return undefined;
-  const holder = await findHolderBySlot(tx, key.slot);
-  // The slot of a key that was forgotten stays until it is cleared away.
-  if (!holder) await insertKey.run(tx, row);
-  return holder;
+export async function takeIdempotencyKeys(
+  tx: Db,
+  keys: readonly (TakenKey | undefined)[],
+): Promise<(Holder | undefined)[]> {
+  const rows = keys.flatMap((key) => (key ? [{ ...key, slot: fromLatin1(key.slot) }] : []));
+  const indexed = await selectSlots.all(tx, rows);
+  if (indexed.length === 0) {
+    await insertKeys.run(tx, rows);
+    return keys.map(() => undefined);
+  }
+  const seqs = new Map(indexed.map(({ slot, seq }) => [toLatin1(slot), seq]));
+  const holders: (Holder | undefined)[] = [];
+  for (const key of keys) {
+    const seq = key && seqs.get(key.slot);
+    // The slot of a key that was forgotten stays until it is cleared away.
+    holders.push(seq === undefined ? undefined : await findHolder(tx, seq));
+  }
+  const held = new Set(keys.filter((_, index) => holders[index] !== undefined).map((key) => key?.seq));
+  await insertKeys.run(
+    tx,
+    rows.filter(({ seq }) => !held.has(seq)),
+  );
+  return holders;
 }
 
 const selectKey = prepared<Pick<IdempotencyKeyTable, "seq">>()((db, p) =>
@@ -78,13 +87,9 @@ export async function findHolder(db: Db, seq: number): Promise<Holder | undefine
   return { body_sha256: key.body_sha256, priority: key.priority, job };
 }
 
-const selectSlot = prepared<Pick<IdempotencySlotTable, "slot">>()((db, p) =>
-  db.selectFrom("coordinator_idempotency_slot").select("seq").where("slot", "=", p("slot")),
-);
-
 /** The submission of a slot that is in the index. */
 export async function findHolderBySlot(db: Db, slot: Slot): Promise<Holder | undefined> {
-  const found = await selectSlot.first(db, { slot: fromLatin1(slot) });
+  const [found] = await selectSlots.all(db, [{ slot: fromLatin1(slot) }]);
   return found && findHolder(db, found.seq);
 }
 
@@ -108,21 +113,12 @@ export async function findMark(db: Db): Promise<number> {
   return row.indexed_below;
 }
 
-/** Slots and numbers of some keys, as parameters of one statement. */
-type SlotRows = Record<`slot${number}`, Uint8Array> & Record<`seq${number}`, number>;
-
-const upsertSlots = (rows: number) =>
-  prepared<SlotRows>()((db, p) =>
-    db
-      .insertInto("coordinator_idempotency_slot")
-      .values(Array.from({ length: rows }, (_, row) => ({ slot: p(`slot${row}`), seq: p(`seq${row}`) })))
-      .onConflict((conflict) => conflict.column("slot").doUpdateSet((e) => ({ seq: e.ref("excluded.seq") }))),
-  );
-
-/** Keys that one statement indexes: with one for each the statements would take longer than what they do. */
-const KEYS_A_STATEMENT = 16;
-const upsertOneSlot = upsertSlots(1);
-const upsertSomeSlots = upsertSlots(KEYS_A_STATEMENT);
+const upsertSlots = preparedRows<IdempotencySlotTable>()((db, rows) =>
+  db
+    .insertInto("coordinator_idempotency_slot")
+    .values(rows.map((p) => ({ slot: p("slot"), seq: p("seq") })))
+    .onConflict((conflict) => conflict.column("slot").doUpdateSet((e) => ({ seq: e.ref("excluded.seq") }))),
+);
 
 const updateMark = prepared<{ indexed_below: number }>()((db, p) =>
   db
@@ -131,28 +127,16 @@ const updateMark = prepared<{ indexed_below: number }>()((db, p) =>
     .where("id", "=", 1),
 );
 
-function toRows(keys: readonly { readonly slot: Slot; readonly seq: number }[]): SlotRows {
-  const rows: SlotRows = {};
-  for (const [row, { slot, seq }] of keys.entries()) {
-    rows[`slot${row}`] = fromLatin1(slot);
-    rows[`seq${row}`] = seq;
-  }
-  return rows;
-}
-
 /** Adds keys to the index, best in the order of their slots. Afterwards it has all below `indexedBelow`. */
 export async function indexKeys(
   tx: Db,
   keys: readonly { readonly slot: Slot; readonly seq: number }[],
   indexedBelow: number,
 ): Promise<void> {
-  for (let at = 0; at < keys.length; ) {
-    const some = keys.slice(at, at + KEYS_A_STATEMENT);
-    const isFull = some.length === KEYS_A_STATEMENT;
-    if (isFull) await upsertSomeSlots.run(tx, toRows(some));
-    else for (const key of some) await upsertOneSlot.run(tx, toRows([key]));
-    at += some.length;
-  }
+  await upsertSlots.run(
+    tx,
+    keys.map(({ slot, seq }) => ({ slot: fromLatin1(slot), seq })),
+  );
   await updateMark.run(tx, { indexed_below: indexedBelow });
 }
 

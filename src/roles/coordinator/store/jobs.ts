@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { FRONT_KEY } from "../../../domain/job/fair.ts";
 import type { JobTable, QueueTable } from "../tables.ts";
-import { type Db, prepared } from "./handle.ts";
+import { type Db, prepared, preparedRows } from "./handle.ts";
 import { addToDay } from "./totals.ts";
 
 /** A job as it is when submitted; the rest of the row has its first value. */
@@ -22,65 +22,112 @@ export type NewJob = Pick<
   | "unit_price"
 >;
 
-const insertJobRow = prepared<NewJob>()((db, p) =>
-  db.insertInto("coordinator_job").values((e) => ({
-    job_id: p("job_id"),
-    client_id: p("client_id"),
-    kind: p("kind"),
-    model: p("model"),
-    payload: p("payload"),
-    constraints: p("constraints"),
-    requirement_id: p("requirement_id"),
-    priority: p("priority"),
-    // Written into the statement: a bound value costs time with every submission.
-    state: sql.lit("QUEUED"),
-    token: e.lit(0),
-    attempts: e.lit(0),
-    max_attempts: p("max_attempts"),
-    max_run_ms: p("max_run_ms"),
-    run_ms: e.lit(0),
-    requested_at: p("requested_at"),
-    expires_at: p("expires_at"),
-    delivered_bytes: e.lit(0),
-    last_seq: e.lit(0),
-    settled_units: e.lit(0),
-    unit_price: p("unit_price"),
-    price_uait: sql<bigint>`0`,
-  })),
+/** Stands for the value of a row's member in a prepared query. */
+type Parameter<Row> = <Name extends keyof Row & string>(name: Name) => Row[Name];
+
+const submitted = (p: Parameter<NewJob>) => ({
+  job_id: p("job_id"),
+  client_id: p("client_id"),
+  kind: p("kind"),
+  model: p("model"),
+  payload: p("payload"),
+  constraints: p("constraints"),
+  requirement_id: p("requirement_id"),
+  priority: p("priority"),
+  max_attempts: p("max_attempts"),
+  max_run_ms: p("max_run_ms"),
+  requested_at: p("requested_at"),
+  expires_at: p("expires_at"),
+  unit_price: p("unit_price"),
+});
+
+// First values are written into the statements: a bound value costs time with every submission.
+const insertQueuedRows = preparedRows<NewJob>()((db, rows) =>
+  db.insertInto("coordinator_job").values((e) =>
+    rows.map((p) => ({
+      ...submitted(p),
+      state: sql.lit("QUEUED"),
+      token: e.lit(0),
+      attempts: e.lit(0),
+      run_ms: e.lit(0),
+      delivered_bytes: e.lit(0),
+      last_seq: e.lit(0),
+      settled_units: e.lit(0),
+      price_uait: sql<bigint>`0`,
+    })),
+  ),
+);
+
+/** A job as it is when it runs as soon as it is submitted. */
+export type NewRun = NewJob & {
+  readonly token: number;
+  readonly miner_id: string;
+  readonly instance: string;
+  readonly started_at: number;
+};
+
+const insertRunningRows = preparedRows<NewRun>()((db, rows) =>
+  db.insertInto("coordinator_job").values((e) =>
+    rows.map((p) => ({
+      ...submitted(p),
+      state: sql.lit("RUNNING"),
+      token: p("token"),
+      attempts: e.lit(1),
+      miner_id: p("miner_id"),
+      instance: p("instance"),
+      started_at: p("started_at"),
+      run_ms: e.lit(0),
+      delivered_bytes: e.lit(0),
+      last_seq: e.lit(0),
+      settled_units: e.lit(0),
+      price_uait: sql<bigint>`0`,
+    })),
+  ),
 );
 
 /** Where a job stands in the queue. */
 export type QueuePlace = Pick<QueueTable, "client_number" | "order_key">;
 
-const insertQueueRow = prepared<QueueTable>()((db, p) =>
-  db.insertInto("coordinator_queue").values({
-    job_id: p("job_id"),
-    requirement_id: p("requirement_id"),
-    priority: p("priority"),
-    ready: p("ready"),
-    wake_at: p("wake_at"),
-    client_number: p("client_number"),
-    order_key: p("order_key"),
-  }),
+const insertQueueRows = preparedRows<QueueTable>()((db, rows) =>
+  db.insertInto("coordinator_queue").values(
+    rows.map((p) => ({
+      job_id: p("job_id"),
+      requirement_id: p("requirement_id"),
+      priority: p("priority"),
+      ready: p("ready"),
+      wake_at: p("wake_at"),
+      client_number: p("client_number"),
+      order_key: p("order_key"),
+    })),
+  ),
 );
 
-/** Stores a job that does not wait: the caller grants its first lease in the same operation. */
-export async function insertUnqueuedJob(tx: Db, job: NewJob): Promise<void> {
-  await insertJobRow.run(tx, job);
+/** Stores jobs and puts them into the queue. */
+export async function insertJobs(
+  tx: Db,
+  jobs: readonly { readonly job: NewJob; readonly place: QueuePlace }[],
+): Promise<void> {
+  await insertQueuedRows.run(
+    tx,
+    jobs.map(({ job }) => job),
+  );
+  await insertQueueRows.run(
+    tx,
+    jobs.map(({ job, place }) => ({
+      job_id: job.job_id,
+      requirement_id: job.requirement_id,
+      priority: job.priority,
+      ready: 1,
+      wake_at: job.expires_at,
+      client_number: place.client_number,
+      order_key: place.order_key,
+    })),
+  );
 }
 
-/** Stores a job and puts it into the queue. */
-export async function insertJob(tx: Db, job: NewJob, place: QueuePlace): Promise<void> {
-  await insertJobRow.run(tx, job);
-  await insertQueueRow.run(tx, {
-    job_id: job.job_id,
-    requirement_id: job.requirement_id,
-    priority: job.priority,
-    ready: 1,
-    wake_at: job.expires_at,
-    client_number: place.client_number,
-    order_key: place.order_key,
-  });
+/** Stores jobs that run at once. The caller stores their segments in the same operation. */
+export async function insertRuns(tx: Db, runs: readonly NewRun[]): Promise<void> {
+  await insertRunningRows.run(tx, runs);
 }
 
 const updateRequirement = prepared<Pick<JobTable, "job_id" | "requirement_id">>()((db, p) =>
@@ -103,15 +150,10 @@ export async function enqueueAgain(
   const { job_id, priority } = job;
   const { requirement_id, client_number, order_key } = place;
   if (requirement_id !== job.requirement_id) await updateRequirement.run(tx, { job_id, requirement_id });
-  await insertQueueRow.run(tx, {
-    job_id,
-    requirement_id,
-    priority,
-    ready: wakeAt === null ? 1 : 0,
-    wake_at: wakeAt,
-    client_number,
-    order_key,
-  });
+  const ready = wakeAt === null ? 1 : 0;
+  await insertQueueRows.run(tx, [
+    { job_id, requirement_id, priority, ready, wake_at: wakeAt, client_number, order_key },
+  ]);
 }
 
 const deleteQueueRow = prepared<{ job_id: string }>()((db, p) =>
