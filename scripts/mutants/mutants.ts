@@ -98,14 +98,14 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
       {
         file: `${COORDINATOR}/settlement.ts`,
         find: 'import { findReceipt } from "./store/delivery.ts";',
-        replace: 'import { findReceipt, insertReceipt } from "./store/delivery.ts";',
+        replace: 'import { findReceipt, insertReceipts } from "./store/delivery.ts";',
       },
       {
         file: `${COORDINATOR}/settlement.ts`,
         find: "      held = await this.#store.operation(endLease, toEndingRows(ending, ranMs));",
         replace: `      const { receipt: row, ...rows } = toEndingRows(ending, ranMs);
       held = await this.#store.operation(endLease, { ...rows, receipt: undefined });
-      if (held && row) await this.#store.operation(insertReceipt, row);`,
+      if (held && row) await this.#store.operation(insertReceipts, [row]);`,
       },
     ],
     check: {
@@ -119,8 +119,8 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${COORDINATOR}/store/lease-fence.ts`,
-        find: `    .where("token", "=", p("token"))`,
-        replace: "",
+        find: "tokens.get(job_id) === token",
+        replace: "tokens.has(job_id) || token === 0",
       },
     ],
     check: {
@@ -172,14 +172,14 @@ const COORDINATOR_MUTANTS: readonly Mutant[] = [
       {
         file: `${COORDINATOR}/intake.ts`,
         find: 'import type { NewJob } from "./store/jobs.ts";',
-        replace: `import { takeIdempotencyKey } from "./store/idempotency.ts";
-import { insertJob, type NewJob } from "./store/jobs.ts";`,
+        replace: `import { takeIdempotencyKeys } from "./store/idempotency.ts";
+import { insertJobs, type NewJob } from "./store/jobs.ts";`,
       },
       {
         file: `${COORDINATOR}/intake.ts`,
         find: "      earlier = await this.#store.operation(storeSubmission, toNewJob(job), place, key);",
-        replace: `      earlier = key && (await this.#store.operation(takeIdempotencyKey, key));
-      if (!earlier) await this.#store.operation(insertJob, toNewJob(job), place);`,
+        replace: `      [earlier] = await this.#store.operation(takeIdempotencyKeys, [key]);
+      if (!earlier) await this.#store.operation(insertJobs, [{ job: toNewJob(job), place }]);`,
       },
     ],
     check: {
@@ -234,8 +234,8 @@ import { insertJob, type NewJob } from "./store/jobs.ts";`,
     edits: [
       {
         file: `${COORDINATOR}/store/endings.ts`,
-        find: "  if (receipt) await insertReceipt(tx, receipt);",
-        replace: '  if (receipt && segment.outcome === "completed") await insertReceipt(tx, receipt);',
+        find: "    endings.flatMap(({ receipt }) => receipt ?? []),",
+        replace: '    endings.flatMap((e) => (e.segment.outcome === "completed" && e.receipt) || []),',
       },
     ],
     check: {

@@ -11,14 +11,14 @@ import { readEvents } from "./events.ts";
 import type { Lease } from "./lease.ts";
 import { UNREAD_STREAM_MS } from "./limits.ts";
 import { markLeaseEnded } from "./store/jobs.ts";
-import { storePortion } from "./store/portions.ts";
+import { storeFencedPortions } from "./store/portions.ts";
 import { Streams } from "./streams.ts";
 
 /** Stores and shows text, as a flush does. */
 async function deliver(store: CoordinatorStore, streams: Streams, lease: Lease, text: string): Promise<void> {
   accept(lease, text);
   const portion = takePortion(lease);
-  await store.operation(storePortion, portion.rows);
+  await store.operation(storeFencedPortions, [portion.rows]);
   publishPortion(streams, portion);
 }
 

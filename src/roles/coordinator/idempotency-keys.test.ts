@@ -49,8 +49,7 @@ const take = (
   keys: IdempotencyKeys,
   slot: Slot,
   created_at?: number,
-): Promise<Holder | undefined> =>
-  keys.take(keyOf(slot, created_at), (key) => store.operation(takeOne, key));
+): Promise<Holder | undefined> => keys.take(keyOf(slot, created_at), (key) => store.operation(takeOne, key));
 
 async function takeMany(
   store: CoordinatorStore,

@@ -6,8 +6,8 @@ import {
   keepArtifact,
   nameResult,
 } from "./store/artifacts.ts";
-import { grantLease } from "./store/claims.ts";
-import { endLease } from "./store/endings.ts";
+import { grantLease, grantLeases } from "./store/claims.ts";
+import { endLease, endLeases } from "./store/endings.ts";
 import { clearSlots, forgetKeys, indexKeys } from "./store/idempotency.ts";
 import { adoptRuns, endQueued, raisePriority } from "./store/jobs.ts";
 import { markDeactivated, markDrained, upsertMiner } from "./store/miners.ts";
@@ -31,10 +31,10 @@ export const coordinatorProcedures = defineProcedures({
   deleteArtifactRows,
   deleteExpired,
   deleteTemplate,
-  endLease,
+  endLease: bulk(endLease, endLeases),
   endQueued,
   forgetKeys,
-  grantLease,
+  grantLease: bulk(grantLease, grantLeases),
   indexKeys,
   internRequirement,
   keepArtifact,

@@ -9,7 +9,7 @@ import {
 import { BYTES_ONLY } from "../../domain/job/meters.ts";
 import { takePortion } from "./delivery.ts";
 import { restoreLease } from "./recovery.ts";
-import { storePortion } from "./store/portions.ts";
+import { storeFencedPortions } from "./store/portions.ts";
 
 const TERM_MS = 30_000;
 /** What `queueJob` allows a job. */
@@ -24,7 +24,7 @@ describe("a lease taken up after a restart", () => {
     const before = await claimLease(store, jobId, "miner-1");
     accept(before, "très");
     const portion = takePortion(before);
-    await store.operation(storePortion, portion.rows);
+    await store.operation(storeFencedPortions, [portion.rows]);
     const clock = new TestClock();
     clock.advance(DOWN_MS);
     const [job] = await store.db.selectFrom("coordinator_job").selectAll().execute();

@@ -42,16 +42,39 @@ const updateClaimed = prepared<Pick<LeaseGrant, "job_id" | "token" | "miner_id" 
 );
 
 /**
- * Grants the next lease on a job: its token rises, it leaves the queue, its segment begins with the terms of the
- * offer. Undefined where the job does not wait any more, or has run since it was read.
+ * Grants the next lease on each of some jobs: its token rises, it leaves the queue, its segment begins with the terms of
+ * the offer. Undefined where a job does not wait any more, or has run since it was read.
  */
+export async function grantLeases(
+  tx: Db,
+  grants: readonly (readonly [LeaseGrant])[],
+): Promise<(Granted | undefined)[]> {
+  const priorities = new Map<string, number>();
+  const granted: LeaseGrant[] = [];
+  for (const [grant] of grants) {
+    const claimed = await updateClaimed.first(tx, grant);
+    if (!claimed) continue;
+    priorities.set(grant.job_id, claimed.priority);
+    granted.push(grant);
+  }
+  const places = new Map((await dequeue(tx, granted)).map((place) => [place.job_id, place]));
+  for (const { job_id, model } of granted) if (model !== null) await setModel(tx, { job_id, model });
+  await insertSegments(
+    tx,
+    granted.map(({ job_id, token, miner_id, now, segment }) => {
+      return { job_id, token, miner_id, started_at: now, ...segment };
+    }),
+  );
+  return grants.map(([grant]) => {
+    if (!granted.includes(grant)) return undefined;
+    const place = places.get(grant.job_id);
+    const priority = priorities.get(grant.job_id);
+    if (!place || priority === undefined) throw new Error(`job ${grant.job_id} waits outside the queue`);
+    return { place, priority };
+  });
+}
+
+/** Grants the next lease on one job. */
 export async function grantLease(tx: Db, grant: LeaseGrant): Promise<Granted | undefined> {
-  const claimed = await updateClaimed.first(tx, grant);
-  if (!claimed) return undefined;
-  const place = await dequeue(tx, grant.job_id);
-  if (!place) throw new Error(`job ${grant.job_id} waits outside the queue`);
-  const { job_id, token, miner_id, model, now, segment } = grant;
-  if (model !== null) await setModel(tx, { job_id, model });
-  await insertSegments(tx, [{ job_id, token, miner_id, started_at: now, ...segment }]);
-  return { place, priority: claimed.priority };
+  return (await grantLeases(tx, [[grant]]))[0];
 }

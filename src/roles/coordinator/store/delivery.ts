@@ -1,18 +1,20 @@
 import type { ChunkTable, ReceiptTable, SegmentTable } from "../tables.ts";
 import { type Db, prepared, preparedRows } from "./handle.ts";
 
-const insertChunkRow = prepared<ChunkTable>()((db, p) =>
-  db.insertInto("coordinator_chunk").values({
-    job_id: p("job_id"),
-    seq: p("seq"),
-    token: p("token"),
-    start_byte: p("start_byte"),
-    text: p("text"),
-  }),
+const insertChunkRows = preparedRows<ChunkTable>()((db, rows) =>
+  db.insertInto("coordinator_chunk").values(
+    rows.map((p) => ({
+      job_id: p("job_id"),
+      seq: p("seq"),
+      token: p("token"),
+      start_byte: p("start_byte"),
+      text: p("text"),
+    })),
+  ),
 );
 
-export async function insertChunk(tx: Db, chunk: ChunkTable): Promise<void> {
-  await insertChunkRow.run(tx, chunk);
+export async function insertChunks(tx: Db, chunks: readonly ChunkTable[]): Promise<void> {
+  await insertChunkRows.run(tx, chunks);
 }
 
 /** The last leases of a job, oldest first. */
@@ -165,23 +167,25 @@ export function findSegment(db: Db, jobId: string, token: number): Promise<Segme
     .executeTakeFirst();
 }
 
-const insertReceiptRow = prepared<ReceiptTable>()((db, p) =>
-  db.insertInto("coordinator_receipt").values({
-    receipt_id: p("receipt_id"),
-    job_id: p("job_id"),
-    token: p("token"),
-    hash: p("hash"),
-    start_byte: p("start_byte"),
-    end_byte: p("end_byte"),
-    units: p("units"),
-    price_uait: p("price_uait"),
-    document: p("document"),
-    issued_at: p("issued_at"),
-  }),
+const insertReceiptRows = preparedRows<ReceiptTable>()((db, rows) =>
+  db.insertInto("coordinator_receipt").values(
+    rows.map((p) => ({
+      receipt_id: p("receipt_id"),
+      job_id: p("job_id"),
+      token: p("token"),
+      hash: p("hash"),
+      start_byte: p("start_byte"),
+      end_byte: p("end_byte"),
+      units: p("units"),
+      price_uait: p("price_uait"),
+      document: p("document"),
+      issued_at: p("issued_at"),
+    })),
+  ),
 );
 
-export async function insertReceipt(tx: Db, receipt: ReceiptTable): Promise<void> {
-  await insertReceiptRow.run(tx, receipt);
+export async function insertReceipts(tx: Db, receipts: readonly ReceiptTable[]): Promise<void> {
+  await insertReceiptRows.run(tx, receipts);
 }
 
 /** Receipts of a job after a token, oldest first. */

@@ -1,11 +1,11 @@
 import type { JobTable, QueueTable, ReceiptTable } from "../tables.ts";
 import { type Answer, insertAnswer } from "./answers.ts";
-import { insertReceipt, markSegmentEnded, type SegmentEnd } from "./delivery.ts";
+import { insertReceipts, markSegmentEnded, type SegmentEnd } from "./delivery.ts";
 import type { Db } from "./handle.ts";
 import { enqueueAgain, type LeaseEnd, markLeaseEnded, takeBackAttempt } from "./jobs.ts";
-import { addToMiner, type MinerShare } from "./miners.ts";
-import { type PortionRows, storePortion } from "./portions.ts";
-import { addToDay, type Ending } from "./totals.ts";
+import { addToMiners, type MinerShare } from "./miners.ts";
+import { type PortionRows, storeFencedPortions } from "./portions.ts";
+import { addToDays, type Ending } from "./totals.ts";
 
 /** Everything that one end of a lease writes. */
 export interface EndingRows {
@@ -29,21 +29,46 @@ export interface EndingRows {
   readonly totals: { readonly miner: MinerShare; readonly day: Ending } | undefined;
 }
 
-/** Ends a lease, fenced by its token; whether it still held. */
-export async function endLease(tx: Db, rows: EndingRows): Promise<boolean> {
-  const { job, portion, answer, segment, receipt, again, totals } = rows;
-  const { job_id, token } = job;
-  if (!(await markLeaseEnded(tx, job))) return false;
-  await storePortion(tx, portion);
-  if (answer) await insertAnswer(tx, { job_id, token, ...answer });
-  await markSegmentEnded(tx, { job_id, token, ...segment });
-  if (receipt) await insertReceipt(tx, receipt);
-  if (again) await enqueueAgain(tx, again.job, again.place, again.wake_at);
-  if (!totals) {
-    await takeBackAttempt(tx, job_id);
-    return true;
+/** Ends leases, each fenced by its token; which of them still held. */
+export async function endLeases(tx: Db, calls: readonly (readonly [EndingRows])[]): Promise<boolean[]> {
+  const held: boolean[] = [];
+  const endings: EndingRows[] = [];
+  for (const [rows] of calls) {
+    const holds = await markLeaseEnded(tx, rows.job);
+    held.push(holds);
+    if (holds) endings.push(rows);
   }
-  await addToMiner(tx, totals.miner);
-  await addToDay(tx, totals.day);
-  return true;
+  await storeFencedPortions(
+    tx,
+    endings.map(({ portion }) => portion),
+  );
+  for (const { job, answer, segment } of endings) {
+    const { job_id, token } = job;
+    if (answer) await insertAnswer(tx, { job_id, token, ...answer });
+    await markSegmentEnded(tx, { job_id, token, ...segment });
+  }
+  await insertReceipts(
+    tx,
+    endings.flatMap(({ receipt }) => receipt ?? []),
+  );
+  for (const { job, again, totals } of endings) {
+    if (again) await enqueueAgain(tx, again.job, again.place, again.wake_at);
+    if (!totals) await takeBackAttempt(tx, job.job_id);
+  }
+  const totals = endings.flatMap((rows) => rows.totals ?? []);
+  await addToMiners(
+    tx,
+    totals.map(({ miner }) => miner),
+  );
+  await addToDays(
+    tx,
+    totals.map(({ day }) => day),
+  );
+  return held;
+}
+
+/** Ends one lease; whether it still held. */
+export async function endLease(tx: Db, rows: EndingRows): Promise<boolean> {
+  const [held = false] = await endLeases(tx, [[rows]]);
+  return held;
 }

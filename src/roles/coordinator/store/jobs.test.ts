@@ -6,7 +6,7 @@ import {
   queueJob,
 } from "../../../../test/harness/coordinator-store.ts";
 import { enqueueAgain, type LeaseEnd, markLeaseEnded } from "./jobs.ts";
-import { holdsLease } from "./lease-fence.ts";
+import { holdLeases } from "./lease-fence.ts";
 
 const END: Omit<LeaseEnd, "job_id" | "token"> = {
   state: "QUEUED",
@@ -37,10 +37,8 @@ async function openReclaimed() {
 describe("the fence", () => {
   it("refuses text under a token that another claim has replaced", async () => {
     const { store, job_id, stale, token } = await openReclaimed();
-    const holds = (under: number): Promise<boolean> =>
-      store.operation((tx) => holdsLease(tx, { job_id, token: under }));
-    expect(await holds(stale)).toBe(false);
-    expect(await holds(token)).toBe(true);
+    const fences = [stale, token].map((under) => ({ job_id, token: under }));
+    expect(await store.operation((tx) => holdLeases(tx, fences))).toEqual([false, true]);
   });
 
   it("refuses the end of a lease under a token that another claim has replaced", async () => {
@@ -56,7 +54,7 @@ describe("the fence", () => {
     const { store, job_id, token } = await openReclaimed();
     await store.operation((tx) => markLeaseEnded(tx, { ...END, job_id, token, state: "CANCELED" }));
     const late = await store.operation(async (tx) => [
-      await holdsLease(tx, { job_id, token }),
+      ...(await holdLeases(tx, [{ job_id, token }])),
       await markLeaseEnded(tx, { ...END, job_id, token, state: "COMPLETED" }),
     ]);
     expect(late).toEqual([false, false]);

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { FRONT_KEY } from "../../../domain/job/fair.ts";
 import type { JobTable, QueueTable } from "../tables.ts";
 import { type Db, prepared, preparedRows } from "./handle.ts";
-import { addToDay } from "./totals.ts";
+import { addToDays } from "./totals.ts";
 
 /** A job as it is when submitted; the rest of the row has its first value. */
 export type NewJob = Pick<
@@ -156,13 +156,20 @@ export async function enqueueAgain(
   ]);
 }
 
-const deleteQueueRow = prepared<{ job_id: string }>()((db, p) =>
-  db.deleteFrom("coordinator_queue").where("job_id", "=", p("job_id")).returningAll(),
+const deleteQueueRows = preparedRows<{ job_id: string }>()((db, rows) =>
+  db
+    .deleteFrom("coordinator_queue")
+    .where(
+      "job_id",
+      "in",
+      rows.map((p) => p("job_id")),
+    )
+    .returningAll(),
 );
 
-/** Takes a job out of the queue; undefined when it was not there. */
-export function dequeue(tx: Db, jobId: string): Promise<QueueTable | undefined> {
-  return deleteQueueRow.first(tx, { job_id: jobId });
+/** Takes jobs out of the queue: the places of those that were there, in no order. */
+export function dequeue(tx: Db, jobs: readonly { readonly job_id: string }[]): Promise<QueueTable[]> {
+  return deleteQueueRows.all(tx, jobs);
 }
 
 const selectJob = prepared<{ job_id: string }>()((db, p) =>
@@ -254,8 +261,8 @@ export async function endQueued(
   end: Pick<JobTable, "job_id" | "state" | "completed_at" | "error">,
 ): Promise<QueueTable | undefined> {
   if ((await updateQueuedEnded.run(tx, end)) !== 1) return undefined;
-  await addToDay(tx, { at: end.completed_at ?? 0, state: end.state, lease: undefined });
-  return dequeue(tx, end.job_id);
+  await addToDays(tx, [{ at: end.completed_at ?? 0, state: end.state, lease: undefined }]);
+  return (await dequeue(tx, [end]))[0];
 }
 
 /** Jobs whose lease was granted by another process of this coordinator: after a restart, by the one before. */

@@ -1,4 +1,4 @@
-import { type Db, prepared } from "./handle.ts";
+import { type Db, prepared, preparedRows } from "./handle.ts";
 
 /** A lease as its writes name it. */
 export interface Fence {
@@ -6,21 +6,26 @@ export interface Fence {
   readonly token: number;
 }
 
-const selectHeld = prepared<{ job_id: string; token: number }>()((db, p) =>
+const selectRunning = preparedRows<{ job_id: string }>()((db, rows) =>
   db
     .selectFrom("coordinator_job")
-    .select("job_id")
-    .where("job_id", "=", p("job_id"))
-    .where("token", "=", p("token"))
+    .select(["job_id", "token"])
+    .where(
+      "job_id",
+      "in",
+      rows.map((p) => p("job_id")),
+    )
     .where("state", "=", "RUNNING"),
 );
 
 /**
- * Whether a lease still holds, inside the operation that writes under it. The job's row is only read: it holds the
- * payload, and writing it anew with every piece of the answer would cost as much as the request is long.
+ * Which leases still hold, inside the operation that writes under them. The jobs' rows are only read: they hold the
+ * payloads, and writing one anew with every piece of the answer would cost as much as the request is long.
  */
-export async function holdsLease(tx: Db, { job_id, token }: Fence): Promise<boolean> {
-  return (await selectHeld.first(tx, { job_id, token })) !== undefined;
+export async function holdLeases(tx: Db, fences: readonly Fence[]): Promise<boolean[]> {
+  const running = await selectRunning.all(tx, fences);
+  const tokens = new Map(running.map(({ job_id, token }) => [job_id, token]));
+  return fences.map(({ job_id, token }) => tokens.get(job_id) === token);
 }
 
 const selectLastSeq = prepared<{ job_id: string }>()((db, p) =>

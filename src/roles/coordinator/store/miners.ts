@@ -98,10 +98,10 @@ export async function listDrained(db: Db): Promise<string[]> {
   return rows.map(({ miner_id }) => miner_id);
 }
 
-/** What one ended lease adds to its miner's totals. */
+/** What ended leases add to their miner's totals. */
 export interface MinerShare {
   readonly miner_id: string;
-  /** 1 for the one that the lease's outcome is counted as, else 0. */
+  /** Leases whose outcome counts as such. */
   readonly completed: number;
   readonly failed: number;
   readonly canceled: number;
@@ -126,10 +126,26 @@ const updateTotals = prepared<MinerShare>()((db, p) =>
     .where("miner_id", "=", p("miner_id")),
 );
 
-/** Adds an ended lease to its miner's totals, in the transaction that ends it. */
-export async function addToMiner(tx: Db, share: MinerShare): Promise<void> {
-  await updateTotals.run(tx, share);
+/** Adds ended leases to their miners' totals, in the transaction that ends them. */
+export async function addToMiners(tx: Db, shares: readonly MinerShare[]): Promise<void> {
+  const sums = new Map<string, MinerShare>();
+  for (const share of shares) {
+    const sum = sums.get(share.miner_id);
+    sums.set(share.miner_id, sum ? addShares(sum, share) : share);
+  }
+  for (const sum of sums.values()) await updateTotals.run(tx, sum);
 }
+
+const addShares = (earlier: MinerShare, later: MinerShare): MinerShare => ({
+  miner_id: later.miner_id,
+  completed: earlier.completed + later.completed,
+  failed: earlier.failed + later.failed,
+  canceled: earlier.canceled + later.canceled,
+  units: earlier.units + later.units,
+  price_uait: earlier.price_uait + later.price_uait,
+  ran_ms: earlier.ran_ms + later.ran_ms,
+  receipt_id: later.receipt_id ?? earlier.receipt_id,
+});
 
 /** Leases of a miner are counted up to here; beyond it the number is a lower bound. */
 const MINER_JOBS_BOUND = 10_000;

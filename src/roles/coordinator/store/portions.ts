@@ -1,7 +1,7 @@
 import type { ChunkTable } from "../tables.ts";
-import { insertChunk, storeProgress } from "./delivery.ts";
+import { insertChunks, storeProgress } from "./delivery.ts";
 import type { Db } from "./handle.ts";
-import { holdsLease } from "./lease-fence.ts";
+import { holdLeases } from "./lease-fence.ts";
 
 /** The rows of what one lease has delivered since its last portion. */
 export interface PortionRows {
@@ -12,19 +12,23 @@ export interface PortionRows {
   readonly progress: string | null;
 }
 
-/** Stores the text and progress of a portion. The caller has fenced the lease in the same operation. */
-export async function storePortion(tx: Db, { job_id, token, chunks, progress }: PortionRows): Promise<void> {
-  for (const chunk of chunks) await insertChunk(tx, { job_id, token, ...chunk });
-  if (progress !== null) await storeProgress(tx, { job_id, token, progress });
+/** Stores the text and progress of portions. The caller has fenced their leases in the same operation. */
+export async function storeFencedPortions(tx: Db, portions: readonly PortionRows[]): Promise<void> {
+  await insertChunks(
+    tx,
+    portions.flatMap(({ job_id, token, chunks }) => chunks.map((chunk) => ({ job_id, token, ...chunk }))),
+  );
+  for (const { job_id, token, progress } of portions) {
+    if (progress !== null) await storeProgress(tx, { job_id, token, progress });
+  }
 }
 
 /** Stores portions; which of them: a lost lease refuses its own portion only. */
 export async function storePortions(tx: Db, portions: readonly PortionRows[]): Promise<boolean[]> {
-  const held: boolean[] = [];
-  for (const portion of portions) {
-    const holds = await holdsLease(tx, portion);
-    if (holds) await storePortion(tx, portion);
-    held.push(holds);
-  }
+  const held = await holdLeases(tx, portions);
+  await storeFencedPortions(
+    tx,
+    portions.filter((_, index) => held[index]),
+  );
   return held;
 }

@@ -1,5 +1,18 @@
+import { sql } from "kysely";
 import type { QueueTable, RequirementTable } from "../tables.ts";
 import { type Db, prepared } from "./handle.ts";
+
+/**
+ * Values of `ready`, written into the statements. SQLite compiles a statement anew for each value that is bound to a
+ * parameter that may change its plan: one compared with what a partial index holds, and where the rows are ordered,
+ * one compared with a column, and a limit. Compiling takes several times longer than running.
+ */
+const BACKING_OFF = sql.lit(0);
+const READY = sql.lit(1);
+const PARKED = sql.lit(2);
+
+/** A parameter whose value SQLite does not look at before it runs the statement. */
+const hidden = (parameter: number) => sql<number>`cast(${parameter} as integer)`;
 
 /** Classes that one statement asks for their heads; a longer list is asked in parts. */
 const CLASSES_PER_STATEMENT = 100;
@@ -52,11 +65,11 @@ const selectWindow = prepared<Window>()((db, p) =>
   db
     .selectFrom("coordinator_queue as q")
     .select(HEAD_COLUMNS)
-    .where("q.requirement_id", "=", p("requirement_id"))
-    .where("q.ready", "=", 1)
+    .where("q.requirement_id", "=", hidden(p("requirement_id")))
+    .where("q.ready", "=", READY)
     .orderBy("q.order_key")
     .orderBy("q.job_id")
-    .limit(p("limit")),
+    .limit(hidden(p("limit"))),
 );
 
 type Place = Pick<QueueTable, "requirement_id" | "order_key" | "job_id">;
@@ -66,12 +79,12 @@ const selectAfter = prepared<Place>()((db, p) =>
   db
     .selectFrom("coordinator_queue as q")
     .select(HEAD_COLUMNS)
-    .where("q.requirement_id", "=", p("requirement_id"))
-    .where("q.ready", "=", 1)
+    .where("q.requirement_id", "=", hidden(p("requirement_id")))
+    .where("q.ready", "=", READY)
     .where((e) => e(e.refTuple("q.order_key", "q.job_id"), ">", e.tuple(p("order_key"), p("job_id"))))
     .orderBy("q.order_key")
     .orderBy("q.job_id")
-    .limit(1),
+    .limit(sql.lit(1)),
 );
 
 /** As `selectWindow`, among the jobs that nobody has begun to answer. */
@@ -80,12 +93,12 @@ const selectFreshWindow = prepared<Window>()((db, p) =>
     .selectFrom("coordinator_queue as q")
     .innerJoin("coordinator_job as j", "j.job_id", "q.job_id")
     .select(HEAD_COLUMNS)
-    .where("q.requirement_id", "=", p("requirement_id"))
-    .where("q.ready", "=", 1)
-    .where("j.delivered_bytes", "=", 0)
+    .where("q.requirement_id", "=", hidden(p("requirement_id")))
+    .where("q.ready", "=", READY)
+    .where("j.delivered_bytes", "=", sql.lit(0))
     .orderBy("q.order_key")
     .orderBy("q.job_id")
-    .limit(p("limit")),
+    .limit(hidden(p("limit"))),
 );
 
 /** The next job of each class in one statement: a class costs a few descents to the same place of the claim index. */
@@ -95,13 +108,13 @@ function listHeads(db: Db, requirementIds: readonly number[]): Promise<Head[]> {
     .innerJoin("coordinator_queue as q", (join) =>
       join
         .onRef("q.requirement_id", "=", "r.requirement_id")
-        .on("q.ready", "=", 1)
+        .on("q.ready", "=", READY)
         .on("q.order_key", "=", (e) =>
           e
             .selectFrom("coordinator_queue as head")
             .select("head.order_key")
             .whereRef("head.requirement_id", "=", "r.requirement_id")
-            .where("head.ready", "=", 1)
+            .where("head.ready", "=", READY)
             .orderBy("head.order_key")
             .limit(1),
         )
@@ -110,7 +123,7 @@ function listHeads(db: Db, requirementIds: readonly number[]): Promise<Head[]> {
             .selectFrom("coordinator_queue as head")
             .select("head.job_id")
             .whereRef("head.requirement_id", "=", "r.requirement_id")
-            .where("head.ready", "=", 1)
+            .where("head.ready", "=", READY)
             .orderBy("head.order_key")
             .orderBy("head.job_id")
             .limit(1),
@@ -194,7 +207,7 @@ export async function park(tx: Db, jobIds: readonly string[]): Promise<void> {
     .updateTable("coordinator_queue")
     .set({ ready: 2 })
     .where("job_id", "in", jobIds)
-    .where("ready", "=", 1)
+    .where("ready", "=", READY)
     .execute();
 }
 
@@ -205,7 +218,7 @@ export async function unpark(tx: Db, clientNumber: number, perClass: number): Pr
     const next: { requirement_id: number } | undefined = await tx
       .selectFrom("coordinator_queue")
       .select("requirement_id")
-      .where("ready", "=", 2)
+      .where("ready", "=", PARKED)
       .where("client_number", "=", clientNumber)
       .where("requirement_id", ">", after)
       .orderBy("requirement_id")
@@ -221,7 +234,7 @@ export async function unpark(tx: Db, clientNumber: number, perClass: number): Pr
         e
           .selectFrom("coordinator_queue as first")
           .select("first.job_id")
-          .where("first.ready", "=", 2)
+          .where("first.ready", "=", PARKED)
           .where("first.client_number", "=", clientNumber)
           .where("first.requirement_id", "=", after)
           .orderBy("first.order_key")
@@ -233,7 +246,7 @@ export async function unpark(tx: Db, clientNumber: number, perClass: number): Pr
 
 /** Lets all jobs be found again that were set aside. */
 export async function unparkAll(tx: Db): Promise<void> {
-  await tx.updateTable("coordinator_queue").set({ ready: 1 }).where("ready", "=", 2).execute();
+  await tx.updateTable("coordinator_queue").set({ ready: 1 }).where("ready", "=", PARKED).execute();
 }
 
 /** What waits, by class, client and priority, with the smallest and the largest key. */
@@ -264,7 +277,7 @@ export async function countBefore(
         .selectFrom("coordinator_queue")
         .select("job_id")
         .where("requirement_id", "=", place.requirement_id)
-        .where("ready", "=", 1)
+        .where("ready", "=", READY)
         .where((w) =>
           w.or([
             w("order_key", "<", place.order_key),
@@ -305,7 +318,7 @@ export async function markReady(tx: Db, jobId: string): Promise<boolean> {
     .updateTable("coordinator_queue")
     .set({ ready: 1, wake_at: null })
     .where("job_id", "=", jobId)
-    .where("ready", "=", 0)
+    .where("ready", "=", BACKING_OFF)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }

@@ -10,6 +10,17 @@ export const dayOf = (unixMs: number): number => Math.floor(unixMs / MS_PER_DAY)
 /** The first moment of a day, in Unix ms. */
 export const startOfDay = (day: number): number => day * MS_PER_DAY;
 
+const NOTHING: Readonly<Omit<DayTable, "day">> = {
+  completed: 0,
+  failed: 0,
+  canceled: 0,
+  expired: 0,
+  leases: 0,
+  busy_ms: 0,
+  units: 0,
+  price_uait: 0n,
+};
+
 /** What happened at one moment: the end of a lease, of a job, or of both. */
 export interface Ending {
   /** Unix ms. */
@@ -50,19 +61,24 @@ const upsertDay = prepared<DayTable>()((db, p) =>
     ),
 );
 
-/** Adds an ending to its day, in the transaction that ends the lease or the job. */
-export async function addToDay(tx: Db, { at, state, lease }: Ending): Promise<void> {
-  await upsertDay.run(tx, {
-    day: dayOf(at),
-    completed: state === "COMPLETED" ? 1 : 0,
-    failed: state === "FAILED" ? 1 : 0,
-    canceled: state === "CANCELED" ? 1 : 0,
-    expired: state === "EXPIRED" ? 1 : 0,
-    leases: lease ? 1 : 0,
-    busy_ms: lease?.ran_ms ?? 0,
-    units: lease?.units ?? 0,
-    price_uait: lease?.price_uait ?? 0n,
-  });
+/** Adds endings to their days, in the transaction that ends the leases or the jobs. */
+export async function addToDays(tx: Db, endings: readonly Ending[]): Promise<void> {
+  const sums = new Map<number, DayTable>();
+  for (const { at, state, lease } of endings) {
+    const day = dayOf(at);
+    const sum = sums.get(day) ?? { day, ...NOTHING };
+    sums.set(day, sum);
+    if (state === "COMPLETED") sum.completed++;
+    if (state === "FAILED") sum.failed++;
+    if (state === "CANCELED") sum.canceled++;
+    if (state === "EXPIRED") sum.expired++;
+    if (!lease) continue;
+    sum.leases++;
+    sum.busy_ms += lease.ran_ms;
+    sum.units += lease.units;
+    sum.price_uait += lease.price_uait;
+  }
+  for (const sum of sums.values()) await upsertDay.run(tx, sum);
 }
 
 /** The days from one on, oldest first; days on which nothing ended are absent. */
@@ -72,16 +88,7 @@ export function listDays(db: Db, from: number): Promise<DayTable[]> {
 
 /** Everything that ever ended: one row a day, so there is little to add up. */
 export async function sumDays(db: Db): Promise<Omit<DayTable, "day">> {
-  const total = {
-    completed: 0,
-    failed: 0,
-    canceled: 0,
-    expired: 0,
-    leases: 0,
-    busy_ms: 0,
-    units: 0,
-    price_uait: 0n,
-  };
+  const total: Omit<DayTable, "day"> = { ...NOTHING };
   for (const day of await listDays(db, 0)) {
     total.completed += day.completed;
     total.failed += day.failed;
