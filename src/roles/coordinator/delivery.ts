@@ -2,7 +2,13 @@ import type { Clock } from "../../kernel/clock.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Lease, LeaseHolder, Pending, StoredLease } from "./lease.ts";
-import { FLUSH_DELAY_MS, MAX_FLUSHES_AT_ONCE, MAX_PIECES_APART, MAX_STORED_CHARACTERS } from "./limits.ts";
+import {
+  FLUSH_DELAY_MS,
+  MAX_FIRST_FLUSHES_AT_ONCE,
+  MAX_FLUSHES_AT_ONCE,
+  MAX_PIECES_APART,
+  MAX_STORED_CHARACTERS,
+} from "./limits.ts";
 import type { Store } from "./ports.ts";
 import { type PortionRows, storePortions } from "./store/portions.ts";
 import type { Streams } from "./streams.ts";
@@ -132,7 +138,7 @@ export class Delivery {
     this.#isUrgent = true;
     queueMicrotask(() => {
       this.#isUrgent = false;
-      this.#beginDue();
+      this.#beginDue(MAX_FIRST_FLUSHES_AT_ONCE);
     });
   }
 
@@ -142,15 +148,15 @@ export class Delivery {
     this.#scheduled = true;
     const begin = (): void => {
       this.#scheduled = false;
-      this.#beginDue();
+      this.#beginDue(MAX_FLUSHES_AT_ONCE);
     };
     // A timer takes a millisecond at least.
     if (wait <= 0) setImmediate(begin);
     else this.#timer = setTimeout(begin, wait);
   }
 
-  #beginDue(): void {
-    if (this.#waiting.size > 0 && this.#flushes.size < MAX_FLUSHES_AT_ONCE) this.#begin();
+  #beginDue(mostAtOnce: number): void {
+    if (this.#waiting.size > 0 && this.#flushes.size < mostAtOnce) this.#begin();
   }
 
   #begin(): void {

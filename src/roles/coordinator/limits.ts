@@ -5,6 +5,8 @@ import { MAX_UNSECURED_BYTES } from "../../wire/limits.ts";
 export const FLUSH_DELAY_MS = 2;
 /** Flushes on their way to the disk: one that is written, and one that is ready when it is done. */
 export const MAX_FLUSHES_AT_ONCE = 2;
+/** As many while answers begin: a first text does not wait for a flush that others fill. */
+export const MAX_FIRST_FLUSHES_AT_ONCE = 8;
 /**
  * Pieces of one lease that one flush stores as they came, a chunk each; where more wait they are joined. A fast engine
  * delivers 200 a second, of which a flush finds one, or as many as come while a disk stalls for a tenth of a second.

@@ -12,7 +12,7 @@ import { clearSlots, forgetKeys, indexKeys } from "./store/idempotency.ts";
 import { adoptRuns, endQueued, raisePriority } from "./store/jobs.ts";
 import { markDeactivated, markDrained, upsertMiner } from "./store/miners.ts";
 import { noteModels } from "./store/models.ts";
-import { storePortions } from "./store/portions.ts";
+import { storeFlushes, storePortions } from "./store/portions.ts";
 import { internRequirement, markReady, park, pruneRequirements, unpark, unparkAll } from "./store/queue.ts";
 import {
   storeSubmission,
@@ -46,7 +46,7 @@ export const coordinatorProcedures = defineProcedures({
   park,
   pruneRequirements,
   raisePriority,
-  storePortions,
+  storePortions: bulk(storePortions, storeFlushes),
   storeSubmission: bulk(storeSubmission, storeSubmissions),
   storeTakenSubmission: bulk(storeTakenSubmission, storeTakenSubmissions),
   unpark,

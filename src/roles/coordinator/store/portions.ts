@@ -23,6 +23,18 @@ export async function storeFencedPortions(tx: Db, portions: readonly PortionRows
   }
 }
 
+/** As `storePortions`, of several flushes. */
+export async function storeFlushes(
+  tx: Db,
+  flushes: readonly (readonly [portions: readonly PortionRows[]])[],
+): Promise<boolean[][]> {
+  const held = await storePortions(
+    tx,
+    flushes.flatMap(([portions]) => portions),
+  );
+  return flushes.map(([portions]) => held.splice(0, portions.length));
+}
+
 /** Stores portions; which of them: a lost lease refuses its own portion only. */
 export async function storePortions(tx: Db, portions: readonly PortionRows[]): Promise<boolean[]> {
   const held = await holdLeases(tx, portions);
