@@ -43,7 +43,7 @@ export const IDENTITY = {
 const PAYLOAD = '{"model":"test","prompt":"hello","type":"inference"}';
 
 /** A job as it is submitted now. */
-function newJob(jobId: string): NewJob {
+export function newJob(jobId: string): NewJob {
   const now = Date.now();
   return {
     job_id: jobId,

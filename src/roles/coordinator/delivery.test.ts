@@ -10,17 +10,18 @@ import { createSystemClock } from "../../kernel/clock.ts";
 import { createLog } from "../../kernel/log.ts";
 import { Delivery } from "./delivery.ts";
 import type { Lease } from "./lease.ts";
-import { CHUNK_PAGE_BYTES, MAX_PIECES_APART, MAX_STORED_CHARACTERS } from "./limits.ts";
+import { CHUNK_PAGE_BYTES, MAX_FLUSHES_AT_ONCE, MAX_PIECES_APART, MAX_STORED_CHARACTERS } from "./limits.ts";
 import type { Store } from "./ports.ts";
 import { listChunks } from "./store/delivery.ts";
 import { markLeaseEnded } from "./store/jobs.ts";
+import type { PortionRows } from "./store/portions.ts";
 import { Streams } from "./streams.ts";
 
-async function openDelivery(onOperation: () => void = () => {}) {
+async function openDelivery(onOperation: (args: readonly unknown[]) => void = () => {}) {
   const store = await openCoordinatorStore();
   const run: Store["operation"] = (body, ...args) => {
     const ended = store.operation(body, ...args);
-    onOperation();
+    onOperation(args);
     return ended;
   };
   const streams = new Streams();
@@ -112,6 +113,29 @@ describe("delivered text", () => {
     await Promise.resolve();
     expect(operations).toBe(2);
     await delivery.drain();
+  });
+
+  it("does not wait for the flushes of others where it is an answer's first, and takes nothing with it", async () => {
+    const flushes: string[][] = [];
+    const { store, delivery, lease } = await openDelivery(([portions]) => {
+      const rows = portions as readonly PortionRows[];
+      flushes.push(rows.flatMap(({ chunks }) => chunks.map(({ text }) => text)));
+    });
+    const other = await claimLease(store, await queueJob(store, "1".repeat(32)), "miner-2");
+    for (const text of ["one", "two"]) {
+      accept(lease, text);
+      delivery.schedule(lease);
+      void delivery.drain();
+    }
+    expect(flushes).toHaveLength(MAX_FLUSHES_AT_ONCE);
+    accept(lease, "three");
+    delivery.schedule(lease);
+    accept(other, "first");
+    delivery.schedule(other);
+    await Promise.resolve();
+    expect(flushes).toEqual([["one"], ["two"], ["first"]]);
+    await delivery.drain();
+    expect(flushes.at(-1)).toEqual(["three"]);
   });
 
   it("is one chunk for each piece that came, and joined where more wait than a disk that keeps up leaves", async () => {

@@ -73,6 +73,9 @@ function cut(text: string, seq: number, startByte: number): PortionRows["chunks"
   return chunks;
 }
 
+/** Whether nothing of the job's text is stored, nor on its way. */
+const isUnbegun = (lease: Lease): boolean => lease.lastSeq === 0;
+
 /** Whether a place lies between the two halves of a character outside the basic plane. */
 const isInsidePair = (text: string, at: number): boolean => (text.codePointAt(at - 1) ?? 0) > 0xffff;
 
@@ -98,7 +101,7 @@ export class Delivery {
   #scheduled = false;
   /** Whether one begins at the end of this task. */
   #isUrgent = false;
-  /** When the last flush began, monotonic ms. */
+  /** When the last flush began that was not of first texts alone, monotonic ms. */
   #flushedAt = Number.NEGATIVE_INFINITY;
   /**
    * Flushes that are on their way to the disk. Operations are written in the order in which they were handed over, and
@@ -128,17 +131,18 @@ export class Delivery {
    */
   schedule(lease: Lease): void {
     this.#waiting.add(lease);
-    if (lease.lastSeq === 0) this.#beginNow();
+    if (isUnbegun(lease)) this.#beginNow();
     else this.#beginSoon();
   }
 
-  /** For the first text of an answer: whoever asked sees by it that there will be one. What waits goes with it. */
+  /** For the first texts of answers: whoever asked sees by it that there will be one. Nothing else goes with them. */
   #beginNow(): void {
     if (this.#isUrgent) return;
     this.#isUrgent = true;
     queueMicrotask(() => {
       this.#isUrgent = false;
-      this.#beginDue(MAX_FIRST_FLUSHES_AT_ONCE);
+      const isFull = this.#flushes.size >= MAX_FIRST_FLUSHES_AT_ONCE;
+      if (!isFull) this.#begin([...this.#waiting].filter(isUnbegun));
     });
   }
 
@@ -148,20 +152,19 @@ export class Delivery {
     this.#scheduled = true;
     const begin = (): void => {
       this.#scheduled = false;
-      this.#beginDue(MAX_FLUSHES_AT_ONCE);
+      if (this.#flushes.size >= MAX_FLUSHES_AT_ONCE) return;
+      this.#flushedAt = this.#clock.monotonic();
+      this.#begin([...this.#waiting]);
     };
     // A timer takes a millisecond at least.
     if (wait <= 0) setImmediate(begin);
     else this.#timer = setTimeout(begin, wait);
   }
 
-  #beginDue(mostAtOnce: number): void {
-    if (this.#waiting.size > 0 && this.#flushes.size < mostAtOnce) this.#begin();
-  }
-
-  #begin(): void {
-    this.#flushedAt = this.#clock.monotonic();
-    const flush = this.#flush().finally(() => {
+  #begin(leases: readonly Lease[]): void {
+    if (leases.length === 0) return;
+    for (const lease of leases) this.#waiting.delete(lease);
+    const flush = this.#flush(leases).finally(() => {
       this.#flushes.delete(flush);
       if (this.#waiting.size > 0) this.#beginSoon();
     });
@@ -172,13 +175,12 @@ export class Delivery {
   async drain(): Promise<void> {
     clearTimeout(this.#timer);
     this.#scheduled = false;
-    this.#begin();
+    this.#begin([...this.#waiting]);
     await Promise.all(this.#flushes);
   }
 
-  async #flush(): Promise<void> {
-    const portions = [...this.#waiting].filter((lease) => !lease.ended && lease.hasPending).map(takePortion);
-    this.#waiting.clear();
+  async #flush(leases: readonly Lease[]): Promise<void> {
+    const portions = leases.filter((lease) => !lease.ended && lease.hasPending).map(takePortion);
     if (portions.length === 0) return;
     try {
       const held = await this.#store.operation(
