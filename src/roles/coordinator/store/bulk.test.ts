@@ -151,6 +151,10 @@ describe("calls that run together come to what they come to alone", () => {
     );
     const stored = store.witness.prepare("select job_id from coordinator_job order by job_id").pluck().all();
     expect(stored).toEqual([...numbers(21).filter((n) => n !== 3), HELD].map(idOf));
+    const taken = store.witness
+      .prepare("select job_id from coordinator_idempotency_key order by seq")
+      .pluck();
+    expect(taken.all()).toEqual([HELD, ...numbers(21).filter((n) => n !== 3 && n % 5 !== 0)].map(idOf));
   });
 
   it("as submissions whose jobs run at once, as if they had waited and been claimed", async () => {
@@ -220,7 +224,7 @@ describe("calls that run together come to what they come to alone", () => {
       [[]],
       [[portionOf(3, 1), portionOf(4, 1), portionOf(99, 1)]],
     ] as const;
-    const { results } = await compare<(typeof calls)[number], boolean[]>(
+    const { store, results } = await compare<(typeof calls)[number], boolean[]>(
       calls,
       storeFlushes,
       async (each) => {
@@ -232,5 +236,7 @@ describe("calls that run together come to what they come to alone", () => {
       },
     );
     expect(results).toEqual([[true, false], [true], [], [true, true, false]]);
+    const texts = store.witness.prepare("select text from coordinator_chunk order by job_id, seq").pluck();
+    expect(texts.all()).toEqual(["1-1", "1-2", "3-1", "4-1"]);
   });
 });
