@@ -43,6 +43,21 @@ const STORE: readonly Mutant[] = [
     },
   },
   {
+    name: "bulk-not-taken-apart",
+    breaks: "of calls that ran together one that fails is refused alone",
+    edits: [
+      {
+        file: "src/kernel/db/group-commit.ts",
+        find: "this.#take(savepoints ? 1 : Math.min",
+        replace: "this.#take(Math.min",
+      },
+    ],
+    check: {
+      file: "src/kernel/db/bulk.test.ts",
+      test: "calls of one procedure that wait together > run each alone when they fail together, so that one refuses itself only",
+    },
+  },
+  {
     name: "synchronous-normal",
     breaks: "a power cut takes back nothing that was acknowledged",
     edits: [

@@ -62,14 +62,15 @@ export class GroupCommit {
     return this.#queue.length;
   }
 
-  /** Queues work for the next batch. */
-  add(work: Work): Promise<unknown> {
+  /** Queues work for the next batch. One of the two is called when its outcome is known, in the turn of its COMMIT. */
+  add(work: Work, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
     const refusal = this.#failure ?? this.#closing?.error ?? this.#fullError();
-    if (refusal !== undefined) return Promise.reject(refusal);
-    return new Promise((resolve, reject) => {
-      this.#queue.push(new Operation(work, resolve, reject));
-      this.#schedule();
-    });
+    if (refusal !== undefined) {
+      reject(refusal);
+      return;
+    }
+    this.#queue.push(new Operation(work, resolve, reject));
+    this.#schedule();
   }
 
   /** Refuses new operations and waits for those already queued. */

@@ -24,22 +24,19 @@ export function serveWriter(
   let failure: Results["failure"];
   let scheduled = false;
   /**
-   * All outcomes of a batch are known in the microtasks after its COMMIT, and told in one message; with them that
-   * the storage failed, so that nobody writes between the two.
+   * All outcomes of a batch are known in the turn of its COMMIT, and told in one message; with them that the storage
+   * failed, so that nobody writes between the two.
    */
   const tellSoon = (): void => {
     if (scheduled) return;
     scheduled = true;
-    // The outcomes of a batch become known one after the other in the microtasks before the second.
-    queueMicrotask(() =>
-      queueMicrotask(() => {
-        send({ type: "results", results, batches, failure });
-        scheduled = false;
-        results = [];
-        batches = [];
-        failure = undefined;
-      }),
-    );
+    queueMicrotask(() => {
+      send({ type: "results", results, batches, failure });
+      scheduled = false;
+      results = [];
+      batches = [];
+      failure = undefined;
+    });
   };
   const tell = (result: Results["results"][number]): void => {
     results.push(result);
@@ -48,9 +45,10 @@ export function serveWriter(
   const run = ({ id, name, args }: OperationMessage): void => {
     if (!writer) throw new AppError("STORAGE_MISUSE", "an operation came before the database was opened");
     const body = procedures.get(name);
-    writer.run({ body, args, inBulk: procedures.bulkOf(body) }).then(
+    writer.start(
+      { body, args, inBulk: procedures.bulkOf(body) },
       (value) => tell({ id, value }),
-      (error: unknown) => tell({ id, error: toPlainError(error) }),
+      (error) => tell({ id, error: toPlainError(error) }),
     );
   };
   port.on("message", (message: ToWriter) => {
