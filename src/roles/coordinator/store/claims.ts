@@ -49,14 +49,10 @@ export async function grantLeases(
   tx: Db,
   grants: readonly (readonly [LeaseGrant])[],
 ): Promise<(Granted | undefined)[]> {
-  const priorities = new Map<string, number>();
-  const granted: LeaseGrant[] = [];
-  for (const [grant] of grants) {
-    const claimed = await updateClaimed.first(tx, grant);
-    if (!claimed) continue;
-    priorities.set(grant.job_id, claimed.priority);
-    granted.push(grant);
-  }
+  // Of the jobs whose lease is granted.
+  const priorities: (number | undefined)[] = [];
+  for (const [grant] of grants) priorities.push((await updateClaimed.first(tx, grant))?.priority);
+  const granted = grants.flatMap(([grant], index) => (priorities[index] === undefined ? [] : [grant]));
   const places = new Map((await dequeue(tx, granted)).map((place) => [place.job_id, place]));
   for (const { job_id, model } of granted) if (model !== null) await setModel(tx, { job_id, model });
   await insertSegments(
@@ -65,11 +61,11 @@ export async function grantLeases(
       return { job_id, token, miner_id, started_at: now, ...segment };
     }),
   );
-  return grants.map(([grant]) => {
-    if (!granted.includes(grant)) return undefined;
-    const place = places.get(grant.job_id);
-    const priority = priorities.get(grant.job_id);
-    if (!place || priority === undefined) throw new Error(`job ${grant.job_id} waits outside the queue`);
+  return grants.map(([{ job_id }], index) => {
+    const priority = priorities[index];
+    if (priority === undefined) return undefined;
+    const place = places.get(job_id);
+    if (!place) throw new Error(`job ${job_id} waits outside the queue`);
     return { place, priority };
   });
 }
