@@ -30,6 +30,8 @@ function run(call: string): {
     ["-euc", `root="$1"; . "$2"; ${call}`, "bash", root, LIBRARY],
     {
       encoding: "utf8",
+      // Where its input is a socket, bash takes itself for a remote shell and runs the machine's start files first.
+      stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, PATH: `${join(root, "tools")}:/usr/bin:/bin` },
     },
   );
