@@ -215,19 +215,25 @@ export class Dispatcher {
 
   /** A client may run another job: what was set aside of its jobs is looked for again. */
   hasRoom(clientNumber: number): void {
-    if (!this.#open) return;
-    this.#fair
-      .unpark(clientNumber)
-      .then((classes) => {
-        for (const requirementId of classes) this.nudgeClass(requirementId);
-      })
-      .catch((error: unknown) => this.#log.error({ err: error }, "jobs stay aside"));
+    if (this.#open) void this.#bringBack(clientNumber);
   }
 
-  /** All miners with a free slot look, and all clients with room: also after what gave them room was lost. */
+  /** Never rejects. */
+  async #bringBack(clientNumber: number): Promise<void> {
+    try {
+      for (const requirementId of await this.#fair.unpark(clientNumber)) this.nudgeClass(requirementId);
+    } catch (error) {
+      this.#log.error({ err: error }, "jobs stay aside");
+    }
+  }
+
+  /** All clients with room get back what was set aside, also after what gave them room was lost; then all miners look. */
   nudgeAll(): void {
-    for (const client of this.#fair.parkedWithRoom()) this.hasRoom(client);
-    for (const session of this.#sessions.values()) this.#begin(session);
+    if (!this.#open) return;
+    const returns = this.#fair.parkedWithRoom().map((client) => this.#bringBack(client));
+    void Promise.all(returns).then(() => {
+      for (const session of this.#sessions.values()) this.#begin(session);
+    });
   }
 
   /** A miner with a free slot looks for work, if any waits. */

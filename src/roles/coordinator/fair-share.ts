@@ -21,6 +21,13 @@ export interface ClaimTicket {
   clientNumber: number | undefined;
 }
 
+/** Jobs of a client that are being brought back. */
+interface Return {
+  readonly clientNumber: number;
+  /** Classes in which others of its jobs were passed over meanwhile. */
+  readonly passedOver: Set<number>;
+}
+
 type Queued = Pick<QueueTable, "requirement_id" | "client_number" | "priority">;
 type Submitted = Pick<JobTable, "requirement_id" | "client_id" | "priority">;
 
@@ -36,6 +43,7 @@ export class FairShare {
   readonly #tickets = new Set<ClaimTicket>();
   /** Clients of which jobs are set aside. */
   readonly #parked = new Set<number>();
+  readonly #returns = new Set<Return>();
   readonly #limited: boolean;
 
   constructor(store: Store, config: CoordinatorConfig) {
@@ -143,6 +151,7 @@ export class FairShare {
   choiceFor(ticket: ClaimTicket, isHeld: (head: Head) => boolean): OwnChoice {
     return {
       whyNot: (head) => {
+        if (this.#passOver(head)) return "return";
         if (this.#limited && !this.#hasRoom(head.client_number, ticket)) return "client";
         return isHeld(head) ? "miner" : undefined;
       },
@@ -159,9 +168,16 @@ export class FairShare {
 
   /** Sets jobs aside that no miner can take before others of their clients end. */
   async park(heads: readonly Pick<QueueTable, "job_id" | "client_number">[]): Promise<void> {
-    for (const { client_number } of heads) this.#parked.add(client_number);
-    const ids = heads.map(({ job_id }) => job_id);
-    await this.#store.operation(park, ids);
+    const note = (): void => {
+      for (const { client_number } of heads) this.#parked.add(client_number);
+    };
+    note();
+    await this.#store.operation(
+      park,
+      heads.map(({ job_id }) => job_id),
+    );
+    // What was brought back before may have been the last, as it seemed.
+    note();
   }
 
   /** Clients of which jobs are set aside, though another one may run. */
@@ -169,18 +185,38 @@ export class FairShare {
     return [...this.#parked].filter((client) => this.#hasRoom(client, undefined));
   }
 
-  /** Brings jobs back that were set aside; in which classes there were any. */
+  /**
+   * Brings jobs back that were set aside. Others of the client come after them, and are passed over meanwhile. Returns
+   * the classes in which there is something to look for afterwards.
+   */
   async unpark(clientNumber: number): Promise<number[]> {
     const room = Math.min(this.#roomOf(clientNumber, undefined), MOST_UNPARKED);
     if (room <= 0) return [];
-    const classes = await this.#store.operation(unpark, clientNumber, room);
-    if (classes.length === 0) this.#parked.delete(clientNumber);
-    return classes;
+    const underWay: Return = { clientNumber, passedOver: new Set() };
+    this.#returns.add(underWay);
+    try {
+      const classes = await this.#store.operation(unpark, clientNumber, room);
+      if (classes.length === 0) this.#parked.delete(clientNumber);
+      return [...underWay.passedOver.union(new Set(classes))];
+    } finally {
+      this.#returns.delete(underWay);
+    }
   }
 
   /** Whose job a place is, and how much it counts. */
   flowOf({ client_number, priority }: Pick<QueueTable, "client_number" | "priority">): Flow {
     return { client: client_number, priority, weight: this.#weightOf(client_number) };
+  }
+
+  /** Whether a job has to wait for others of its client that are being brought back. */
+  #passOver({ client_number, requirement_id }: Head): boolean {
+    let isPassedOver = false;
+    for (const { clientNumber, passedOver } of this.#returns) {
+      if (clientNumber !== client_number) continue;
+      passedOver.add(requirement_id);
+      isPassedOver = true;
+    }
+    return isPassedOver;
   }
 
   #hasRoom(clientNumber: number, ticket: ClaimTicket | undefined): boolean {

@@ -28,10 +28,10 @@ export type Head = Pick<QueueTable, "job_id" | "requirement_id" | "priority" | "
 /** What a search goes by, beside the keys in the rows. */
 export interface Choice {
   /**
-   * Why a job is passed over now: its client runs as many as it may, it waits a moment for another miner, or another
-   * claim of it is under way.
+   * Why a job is passed over now: its client runs as many as it may, jobs of its client that come before it are being
+   * brought back, it waits a moment for another miner, or another claim of it is under way.
    */
-  readonly whyNot: (head: Head) => "client" | "miner" | "claim" | undefined;
+  readonly whyNot: (head: Head) => "client" | "return" | "miner" | "claim" | undefined;
   /** Claims under way: so many more jobs of a class are looked at. */
   readonly claimed: number;
   /** Of the jobs of a class that claims are about to take, the one that comes last. */
