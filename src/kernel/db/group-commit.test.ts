@@ -117,16 +117,18 @@ describe("a body that awaits something that is not SQL", () => {
   it("is rolled back and refused while its neighbours are committed", async () => {
     const notes = await openNotes();
     const leaked: Promise<unknown>[] = [];
-    const { promise: resumed, resolve: resume } = Promise.withResolvers<void>();
+    const other = Promise.withResolvers<void>();
+    const resumed = Promise.withResolvers<void>();
     const waiting = notes.operation(async (tx) => {
       await tx.insertInto("note").values({ id: "half", body: "" }).execute();
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await other.promise;
       leaked.push(codeOf(tx.insertInto("note").values({ id: "ghost", body: "" }).execute()));
-      resume();
+      resumed.resolve();
     });
     const outcomes = await Promise.all([notes.addNote("a"), waiting, notes.addNote("b")].map(codeOf));
     expect(outcomes).toEqual(["resolved", "STORAGE_MISUSE", "resolved"]);
-    await resumed;
+    other.resolve();
+    await resumed.promise;
     expect(await Promise.all(leaked)).toEqual(["STORAGE_MISUSE"]);
     await notes.addNote("c");
     expect(notes.committed()).toEqual(["a", "b", "c"]);
